@@ -86,7 +86,11 @@ export function valueError(name: string, expected: string, value: unknown): Type
 }
 
 /** A RangeError, by default with code ERR_OUT_OF_RANGE. */
-export function rangeError(message: string, code: ErrorCode = 'ERR_OUT_OF_RANGE', info?: ErrorInfo): RangeError & AshmemError {
+export function rangeError(
+  message: string,
+  code: ErrorCode = 'ERR_OUT_OF_RANGE',
+  info?: ErrorInfo,
+): RangeError & AshmemError {
   const error = new RangeError(message);
   adorn(error, code, info);
   return error as RangeError & AshmemError;

@@ -3,9 +3,13 @@
 
 #include <napi.h>
 
+#include <memory>
+
 #include "core/status.h"
 
 namespace ashmem_compat::addon {
+
+class RegionTable;
 
 class Environment {
  public:
@@ -17,6 +21,8 @@ class Environment {
   // The error for `status`, as a JavaScript value; and the same, thrown in `env`. `status` must not be Ok.
   Napi::Value make_error(Napi::Env env, const Status& status);
   void raise(Napi::Env env, const Status& status);
+
+  std::shared_ptr<RegionTable> regions;
 
  private:
   Napi::FunctionReference error_factory_;

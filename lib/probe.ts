@@ -1,0 +1,36 @@
+import { release } from 'node:os';
+import { native } from './native.ts';
+
+/** One thing that may or may not work here. `reason` says why, for a person. */
+export interface Availability {
+  name: string;
+  available: boolean;
+  reason: string;
+}
+
+export interface ProbeReport {
+  /** In the order of preference within a scope. */
+  backends: Availability[];
+  /** Sources of memory-pressure notices. This version has none yet: the list is empty. */
+  pressure: Availability[];
+  /** Bytes in a page of this system. */
+  pageSize: number;
+  /** process.platform: 'linux' or 'android'. */
+  platform: string;
+  /** The running kernel's release, as uname(2) gives it. */
+  kernel: string;
+}
+
+/**
+ * What works on this machine, found out by trying it, not by the platform's name. Cheap and cached: each backend is tried once per
+ * process, in a way that survives a missing system call and a seccomp filter that kills.
+ */
+export function probe(): ProbeReport {
+  return {
+    backends: native.probeBackends(),
+    pressure: [],
+    pageSize: native.pageSize,
+    platform: process.platform,
+    kernel: release(),
+  };
+}

@@ -1,0 +1,59 @@
+import type { RegionStats } from './shared-region.ts';
+
+/** A region as the addon hands it over. `handle` keeps it open; when it is collected, the region is closed. */
+export interface NativeRegionInfo {
+  handle: object;
+  id: number;
+  name: string;
+  size: number;
+  granularity: number;
+  backend: string;
+  shared: boolean;
+  readonly: boolean;
+}
+
+/** undefined: done; a number: the code of a failure, with takeError() for the rest. */
+type Outcome = number | undefined;
+
+/**
+ * What native/addon/region.cc exports. The calls without arguments read theirs from `mailbox`: [0] the region's id, [1] offset,
+ * [2] length; numbers come back in [3].
+ */
+export interface NativeRegion {
+  readonly mailbox: Float64Array;
+  /** undefined: kept; 0: purged; else the code of a failure. */
+  pin(): Outcome;
+  /** As pin, and lostRanges() then has the discarded ranges. */
+  pinLost(): Outcome;
+  lostRanges(): number[];
+  unpin(): Outcome;
+  /** Does nothing: what a call into the addon costs. */
+  nothing(): void;
+  pinned(): Outcome;
+  purge(): Outcome;
+  beginRead(): bigint | Outcome;
+  endRead(ticket: bigint): void;
+  protect(): Outcome;
+  closeRegion(): void;
+  regionFd(): number;
+  regionPurgeable(): boolean;
+  arrayBuffer(): ArrayBuffer | undefined;
+  takeError(): Error;
+  regionStats(): RegionStats;
+  createRegion(
+    name: string,
+    size: number,
+    backend: string,
+    granularity: number,
+    shared: boolean,
+    maxProcesses: number,
+    busyTimeout: number,
+  ): NativeRegionInfo;
+  attachRegion(fd: number, backend: string, busyTimeout: number): NativeRegionInfo;
+}
+
+/** What native/addon/probe.cc exports. */
+export interface NativeProbe {
+  readonly pageSize: number;
+  probeBackends(): { name: string; available: boolean; reason: string }[];
+}

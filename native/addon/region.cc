@@ -1,0 +1,311 @@
+// Regions for JavaScript. Arguments of the hot calls come through the mailbox; lib/region checks types.
+
+#include <fcntl.h>
+
+#include "addon/environment.h"
+#include "addon/region_table.h"
+#include "core/backends/selector.h"
+
+namespace ashmem_compat::addon {
+namespace {
+
+RegionTable& table_of(napi_env env, napi_callback_info info) {
+  void* data = nullptr;
+  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
+  return *static_cast<RegionTable*>(data);
+}
+
+napi_value number(napi_env env, double value) {
+  napi_value result = nullptr;
+  napi_create_double(env, value, &result);
+  return result;
+}
+
+// The hot calls throw nothing: they give undefined, or the number of the code, and lib/ asks takeError() for the rest.
+napi_value outcome(napi_env env, RegionTable& table, const Status& status) {
+  if (status.ok()) return nullptr;
+  table.last = status;
+  return number(env, static_cast<int>(status.code));
+}
+
+const Status kGone = Status::Of(Code::kRegionClosed, "the region is closed");
+
+napi_value pin_into(napi_env env, RegionTable& table, std::vector<ByteRange>* lost) {
+  Region* region = table.region();
+  if (!region) return outcome(env, table, kGone);
+  bool purged = false;
+  const Status status = region->pin(table.offset(), table.length(), &purged, lost);
+  if (status.ok() && purged) return number(env, 0);
+  return outcome(env, table, status);
+}
+
+// undefined: kept; 0: purged; else a code.
+napi_value pin(napi_env env, napi_callback_info info) { return pin_into(env, table_of(env, info), nullptr); }
+
+napi_value pin_lost(napi_env env, napi_callback_info info) {
+  RegionTable& table = table_of(env, info);
+  table.lost.clear();
+  return pin_into(env, table, &table.lost);
+}
+
+napi_value unpin(napi_env env, napi_callback_info info) {
+  RegionTable& table = table_of(env, info);
+  Region* region = table.region();
+  return outcome(env, table, region ? region->unpin(table.offset(), table.length()) : kGone);
+}
+
+// A call that does nothing, registered like the hot ones: what the benchmark compares them with.
+napi_value nothing(napi_env, napi_callback_info) { return nullptr; }
+
+// mailbox[3]: 1 if pinned.
+napi_value pinned(napi_env env, napi_callback_info info) {
+  RegionTable& table = table_of(env, info);
+  Region* region = table.region();
+  bool answer = false;
+  const Status status = region ? region->pinned(table.offset(), table.length(), &answer) : kGone;
+  table.mailbox[3] = answer ? 1 : 0;
+  return outcome(env, table, status);
+}
+
+// mailbox[3]: bytes discarded.
+napi_value purge(napi_env env, napi_callback_info info) {
+  RegionTable& table = table_of(env, info);
+  Region* region = table.region();
+  uint64_t bytes = 0;
+  const Status status = region ? region->purge(table.offset(), table.length(), &bytes) : kGone;
+  table.mailbox[3] = static_cast<double>(bytes);
+  return outcome(env, table, status);
+}
+
+// mailbox[3]: 1 if the ticket is valid; the ticket's generations come and go as two halves in mailbox[1], [2] of end_read.
+napi_value begin_read(napi_env env, napi_callback_info info) {
+  RegionTable& table = table_of(env, info);
+  Region* region = table.region();
+  ReadTicket ticket;
+  const Status status = region ? region->begin_read(table.offset(), table.length(), &ticket) : kGone;
+  if (!status.ok()) return outcome(env, table, status);
+  if (!ticket.valid) return nullptr;
+  napi_value result = nullptr;
+  napi_create_bigint_uint64(env, ticket.generations, &result);
+  return result;
+}
+
+napi_value end_read(napi_env env, napi_callback_info info) {
+  size_t argc = 1;
+  napi_value argument = nullptr;
+  void* data = nullptr;
+  napi_get_cb_info(env, info, &argc, &argument, nullptr, &data);
+  RegionTable& table = *static_cast<RegionTable*>(data);
+  Region* region = table.region();
+  ReadTicket ticket;
+  bool lossless = false;
+  ticket.valid = napi_get_value_bigint_uint64(env, argument, &ticket.generations, &lossless) == napi_ok;
+  table.mailbox[3] = region && region->end_read(table.offset(), table.length(), ticket) ? 1 : 0;
+  return nullptr;
+}
+
+napi_value protect(napi_env env, napi_callback_info info) {
+  RegionTable& table = table_of(env, info);
+  Region* region = table.region();
+  return outcome(env, table, region ? region->protect() : kGone);
+}
+
+napi_value close_region(napi_env env, napi_callback_info info) {
+  RegionTable& table = table_of(env, info);
+  RegionHandle* handle = table.handle(table.mailbox[0]);
+  if (handle) handle->close(env);
+  return nullptr;
+}
+
+napi_value region_fd(napi_env env, napi_callback_info info) {
+  Region* region = table_of(env, info).region();
+  return number(env, region ? region->fd() : -1);
+}
+
+napi_value region_purgeable(napi_env env, napi_callback_info info) {
+  Region* region = table_of(env, info).region();
+  napi_value result = nullptr;
+  napi_get_boolean(env, region && !region->closed() && region->purgeable(), &result);
+  return result;
+}
+
+// ---- the slower calls, by node-addon-api
+
+Napi::Value take_error(const Napi::CallbackInfo& info) {
+  Environment& environment = Environment::of(info.Env());
+  return environment.make_error(info.Env(), environment.regions->last);
+}
+
+Napi::Value lost_ranges(const Napi::CallbackInfo& info) {
+  const std::vector<ByteRange>& lost = Environment::of(info.Env()).regions->lost;
+  Napi::Array pairs = Napi::Array::New(info.Env(), lost.size() * 2);
+  for (size_t i = 0; i < lost.size(); ++i) {
+    pairs.Set(static_cast<uint32_t>(2 * i), static_cast<double>(lost[i].offset));
+    pairs.Set(static_cast<uint32_t>(2 * i + 1), static_cast<double>(lost[i].length));
+  }
+  return pairs;
+}
+
+Napi::Value stats(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Environment& environment = Environment::of(env);
+  Region* region = environment.regions->region();
+  RegionStats stats;
+  const Status status = region ? region->stats(&stats) : kGone;
+  if (!status.ok()) {
+    environment.raise(env, status);
+    return env.Undefined();
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("size", static_cast<double>(stats.size));
+  result.Set("pinned", static_cast<double>(stats.pinned));
+  result.Set("unpinned", static_cast<double>(stats.unpinned));
+  result.Set("purged", static_cast<double>(stats.purged));
+  result.Set("resident", static_cast<double>(stats.resident));
+  return result;
+}
+
+// One of the two finalizers that keep the addresses of an ArrayBuffer valid: that of the backing store, which threads of
+// Node may hold on to, and that of the object, which they hold on to after it was detached.
+struct BufferHold {
+  std::shared_ptr<Mapping> mapping;
+  int64_t charged;
+};
+
+void drop_buffer_hold(napi_env env, void*, void* hint) {
+  BufferHold* hold = static_cast<BufferHold*>(hint);
+  int64_t total = 0;
+  if (hold->charged != 0) napi_adjust_external_memory(env, hold->charged, &total);
+  delete hold;
+}
+
+// mailbox: region, offset, length of the window. An ArrayBuffer over those bytes, or undefined where the engine refuses.
+napi_value array_buffer(napi_env env, napi_callback_info info) {
+  RegionTable& table = table_of(env, info);
+  RegionHandle* handle = table.handle(table.mailbox[0]);
+  if (!handle || !handle->region || handle->region->closed()) return nullptr;
+  const std::shared_ptr<Mapping>& mapping = handle->region->mapping();
+  const uint64_t offset = table.offset();
+  const uint64_t length = table.length();
+  if (offset > mapping->length() || length > mapping->length() - offset) return nullptr;
+  const int64_t charge = static_cast<int64_t>(length);
+  auto* by_store = new BufferHold{mapping, charge};
+  napi_value buffer = nullptr;
+  if (napi_create_external_arraybuffer(env, mapping->data() + offset, static_cast<size_t>(length), drop_buffer_hold,
+                                       by_store, &buffer) != napi_ok) {
+    delete by_store;
+    return nullptr;
+  }
+  // The engine counts these bytes as its own and would collect garbage to be rid of them; they are the system's.
+  int64_t total = 0;
+  napi_adjust_external_memory(env, -charge, &total);
+  auto* by_object = new BufferHold{mapping, 0};
+  if (napi_add_finalizer(env, buffer, mapping->data(), drop_buffer_hold, by_object, nullptr) != napi_ok) delete by_object;
+  handle->remember(env, buffer);
+  return buffer;
+}
+
+// ---- making
+
+Napi::Value wrap(Napi::Env env, std::unique_ptr<Region> region) {
+  Environment& environment = Environment::of(env);
+  auto* handle = new RegionHandle{environment.regions, 0, std::move(region), {}};
+  handle->id = environment.regions->add(handle);
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("handle", Napi::External<RegionHandle>::New(env, handle, [](Napi::Env env, RegionHandle* handle) {
+               handle->close(env);
+               handle->table->remove(handle->id);
+               delete handle;
+             }));
+  result.Set("id", static_cast<double>(handle->id));
+  result.Set("name", handle->region->name());
+  result.Set("size", static_cast<double>(handle->region->size()));
+  result.Set("granularity", static_cast<double>(handle->region->granularity()));
+  result.Set("backend", handle->region->backend());
+  result.Set("shared", handle->region->scope() == Scope::kShared);
+  result.Set("readonly", handle->region->read_only());
+  return result;
+}
+
+Napi::Value finish(Napi::Env env, Result<std::unique_ptr<Region>> made) {
+  if (made.ok()) return wrap(env, std::move(made.value()));
+  Environment::of(env).raise(env, made.status());
+  return env.Undefined();
+}
+
+// (name, size, backend or "", granularity or 0, shared, maxProcesses or 0, busyTimeout in ms)
+Napi::Value create_region(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  RegionOptions options;
+  options.name = info[0].As<Napi::String>().Utf8Value();
+  options.size = static_cast<uint64_t>(info[1].As<Napi::Number>().DoubleValue());
+  options.granularity = static_cast<uint64_t>(info[3].As<Napi::Number>().DoubleValue());
+  options.max_processes = info[5].As<Napi::Number>().Uint32Value();
+  options.busy_timeout_ms = info[6].As<Napi::Number>().Uint32Value();
+  const Scope scope = info[4].As<Napi::Boolean>().Value() ? Scope::kShared : Scope::kProcess;
+  Result<const Backend*> backend = choose_backend(info[2].As<Napi::String>().Utf8Value(), scope);
+  if (!backend.ok()) {
+    Environment::of(env).raise(env, backend.status());
+    return env.Undefined();
+  }
+  return finish(env, backend.value()->create(options));
+}
+
+// (fd, backend or "", busyTimeout in ms)
+Napi::Value attach_region(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  RegionOptions options;
+  options.busy_timeout_ms = info[2].As<Napi::Number>().Uint32Value();
+  Result<const Backend*> backend = choose_backend(info[1].As<Napi::String>().Utf8Value(), Scope::kShared);
+  if (!backend.ok()) {
+    Environment::of(env).raise(env, backend.status());
+    return env.Undefined();
+  }
+  Fd fd(fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0));
+  if (!fd.valid()) {
+    Environment::of(env).raise(env, Status::System("fcntl", Code::kUntrustedFd, "not an open fd"));
+    return env.Undefined();
+  }
+  return finish(env, backend.value()->attach(std::move(fd), options));
+}
+
+void add(Napi::Env env, Napi::Object exports, const char* name, napi_callback call, RegionTable* table) {
+  napi_value function = nullptr;
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, call, table, &function);
+  exports.Set(name, Napi::Value(env, function));
+}
+
+}  // namespace
+
+void register_region(Napi::Env env, Napi::Object exports) {
+  Environment& environment = Environment::of(env);
+  environment.regions = std::make_shared<RegionTable>();
+  RegionTable* table = environment.regions.get();
+
+  // The mailbox lives as long as JavaScript can reach it, which may be longer than the environment's data.
+  auto* keep = new std::shared_ptr<RegionTable>(environment.regions);
+  Napi::ArrayBuffer mailbox = Napi::ArrayBuffer::New(
+      env, table->mailbox, sizeof table->mailbox, [](Napi::Env, void*, std::shared_ptr<RegionTable>* kept) { delete kept; }, keep);
+  exports.Set("mailbox", Napi::Float64Array::New(env, 4, mailbox, 0));
+
+  add(env, exports, "pin", pin, table);
+  add(env, exports, "pinLost", pin_lost, table);
+  add(env, exports, "unpin", unpin, table);
+  add(env, exports, "nothing", nothing, table);
+  add(env, exports, "pinned", pinned, table);
+  add(env, exports, "purge", purge, table);
+  add(env, exports, "beginRead", begin_read, table);
+  add(env, exports, "endRead", end_read, table);
+  add(env, exports, "protect", protect, table);
+  add(env, exports, "closeRegion", close_region, table);
+  add(env, exports, "regionFd", region_fd, table);
+  add(env, exports, "regionPurgeable", region_purgeable, table);
+  add(env, exports, "arrayBuffer", array_buffer, table);
+  exports.Set("takeError", Napi::Function::New(env, take_error));
+  exports.Set("lostRanges", Napi::Function::New(env, lost_ranges));
+  exports.Set("regionStats", Napi::Function::New(env, stats));
+  exports.Set("createRegion", Napi::Function::New(env, create_region));
+  exports.Set("attachRegion", Napi::Function::New(env, attach_region));
+}
+
+}  // namespace ashmem_compat::addon

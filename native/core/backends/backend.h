@@ -1,0 +1,40 @@
+// The contract of a backend: one way of having purgeable memory. docs/backends.md compares them.
+//
+// To add one: a file in this folder that defines a Backend, and its row in selector.cc. The contract suite runs on it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/platform/fd.h"
+#include "core/region.h"
+
+namespace ashmem_compat {
+
+struct Availability {
+  bool available = false;
+  std::string reason;  // why, or why not: one clause for a person
+};
+
+class Backend {
+ public:
+  virtual const char* name() const = 0;
+  virtual Scope scope() const = 0;
+
+  // Whether it works here, found out by trying it. Cheap, cached, survives a missing system call and SIGSYS.
+  virtual const Availability& probe() const = 0;
+
+  // Pre-condition: probe().available. options.size, granularity and max_processes as the caller gave them, unchecked.
+  virtual Result<std::unique_ptr<Region>> create(const RegionOptions& options) const = 0;
+
+  // Takes `fd` over, whatever it is; kUntrustedFd unless it is a region of this backend that cannot hurt us.
+  virtual Result<std::unique_ptr<Region>> attach(Fd fd, const RegionOptions& options) const = 0;
+
+ protected:
+  ~Backend() = default;
+};
+
+extern const Backend& memfd_backend;
+extern const Backend& anonymous_backend;
+
+}  // namespace ashmem_compat

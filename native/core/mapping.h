@@ -1,0 +1,34 @@
+// An address range of a region's data. It stays valid until the last owner drops it, whatever happens to the region.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "core/status.h"
+
+namespace ashmem_compat {
+
+class Mapping {
+ public:
+  // Maps `length` bytes of `fd` from offset 0. `flags` as mmap(2) takes them; anonymous if fd is -1.
+  static Result<std::shared_ptr<Mapping>> map(int fd, uint64_t length, int flags);
+
+  Mapping(void* base, size_t length) : base_(base), length_(length) {}
+  ~Mapping();
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+
+  char* data() const { return static_cast<char*>(base_); }
+  size_t length() const { return length_; }
+
+  // Lets the pages go at once and puts zeros in their place. Unlike munmap(2) it is safe while another thread (zlib, a
+  // socket write) works on the bytes: the addresses stay good.
+  void replace_with_zeros();
+
+ private:
+  void* base_;
+  size_t length_;
+};
+
+}  // namespace ashmem_compat

@@ -1,0 +1,91 @@
+// This process's place in one region: its slot, and how many of its objects hold each unit. There is one per process and
+// region, shared by all objects and threads; the pin table in shared memory knows processes, not objects.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/pins/control.h"
+#include "core/pins/pin_table.h"
+#include "core/pins/slots.h"
+#include "core/platform/fd.h"
+#include "core/platform/fork_guard.h"
+#include "core/platform/spinlock.h"
+#include "core/platform/zeroed_array.h"
+#include "core/shared_file.h"
+
+namespace ashmem_compat {
+
+class Attachment : private Discarder {
+ public:
+  // Lays a new region out in `fd`, an empty file of layout.file_size bytes that nobody else has. The creator holds every
+  // unit from the start.
+  static Result<std::shared_ptr<Attachment>> create(const SharedFileOps& ops, int fd, const Layout& layout,
+                                                    const std::string& name);
+  // Joins the region in `fd`, whose header was found good; or finds this process's attachment to it.
+  // kTooManyProcesses, kRegionBusy.
+  static Result<std::shared_ptr<Attachment>> join(const SharedFileOps& ops, int fd, const Layout& layout);
+
+  // Gives up `self`, which becomes null. True if it was the last owner: then the attachment is gone, with all its holds.
+  // False leaves `self` alone: other objects of this process go on using the attachment.
+  static bool leave(std::shared_ptr<Attachment>& self);
+
+  ~Attachment();
+
+  // False in a child that inherited this by fork().
+  bool ours() const { return same_process(process_); }
+  const Control& control() const { return control_; }
+  Slots& slots() { return *slots_; }
+  PinTable& table() { return *table_; }
+  int fd() const { return fd_.get(); }
+
+  // ---- under lock()
+
+  SpinLock& lock() { return lock_; }
+
+  // The number of this process's objects that hold the unit.
+  uint32_t holders(uint64_t unit) const { return ((holders_[unit] >> 1) + base_) & 0x7fffffff; }
+  bool held_elsewhere(uint64_t unit) const { return holders(unit) != 0; }
+  void add_holder(uint64_t unit) { holders_[unit] += 2; }
+
+  // take() for a unit that no object of the process holds yet.
+  PinTable::Take take(uint64_t unit) {
+    const PinTable::Take taken = table_->take(unit);
+    if (taken == PinTable::Take::kPurged) holders_[unit] |= 1;
+    if (unit < taken_from_) taken_from_ = unit;
+    if (unit >= taken_to_) taken_to_ = unit + 1;
+    return taken;
+  }
+  // One object fewer holds the unit.
+  void drop_holder(uint64_t unit) {
+    holders_[unit] -= 2;
+    if (holders(unit) != 0) return;
+    const bool refiller = holders_[unit] & 1;
+    holders_[unit] &= ~1u;
+    table_->give(unit, refiller);
+  }
+  // The same for a hold that never came to anything.
+  void abandon_holder(uint64_t unit);
+
+ private:
+  Attachment(const SharedFileOps& ops, Control control);
+
+  Status discard(uint64_t offset, uint64_t length) override { return ops_.discard(fd_.get(), offset, length); }
+  Status allocate();
+  void detach();
+
+  const SharedFileOps& ops_;
+  Control control_;
+  Fd fd_;  // our own, so that protect() on an object's fd does not end purging
+  uint64_t process_;
+  std::unique_ptr<Slots> slots_;
+  std::unique_ptr<PinTable> table_;
+  uint64_t inode_[2] = {0, 0};
+
+  SpinLock lock_;
+  ZeroedArray<uint32_t> holders_;  // per unit: objects that hold it, less base_, times 2; bit 0: this process refills it
+  uint32_t base_ = 0;              // 1 for the creator, whose first object holds everything: creating is O(1) so
+  uint64_t taken_from_ = ~uint64_t{0}, taken_to_ = 0;  // where holder bits of ours may be
+};
+
+}  // namespace ashmem_compat

@@ -1,0 +1,91 @@
+#include "core/pins/layout.h"
+
+#include <string.h>
+
+#include "core/platform/page.h"
+
+namespace ashmem_compat {
+namespace {
+
+constexpr Status too_large() { return {Code::kOutOfRange, 0, nullptr, "size is too large for a region"}; }
+
+// *at becomes the offset of the next table, of `count` elements of `bytes` each. False on overflow.
+bool place(uint64_t* cursor, uint64_t count, uint64_t bytes, uint64_t* at) {
+  uint64_t length = 0;
+  if (!align_up(*cursor, 64, at)) return false;
+  return !__builtin_mul_overflow(count, bytes, &length) && !__builtin_add_overflow(*at, length, cursor);
+}
+
+}  // namespace
+
+Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_count) {
+  if (size == 0) return Status::Of(Code::kOutOfRange, "size must be at least 1");
+  if (!is_power_of_two(granularity) || granularity < page_size()) {
+    return Status::Of(Code::kOutOfRange, "granularity must be a power of two and at least the page size");
+  }
+  if (slot_count < 1 || slot_count > kMaxSlots) {
+    return Status::Of(Code::kOutOfRange, "maxProcesses must be 1 to 1020");
+  }
+  Layout l;
+  l.size = size;
+  l.granularity = granularity;
+  l.slot_count = slot_count;
+  l.extra_words = slot_count <= kSlotsInUnitWord ? 0 : (slot_count - kSlotsInUnitWord + 63) / 64;
+  if (!align_up(size, granularity, &l.control_offset)) return too_large();
+  l.unit_count = l.control_offset / granularity;
+
+  uint64_t cursor = l.control_offset;
+  uint64_t extra_count = 0;
+  if (!place(&cursor, slot_count, sizeof(Slot), &l.slots_offset) ||
+      !place(&cursor, kNamespaces, 8, &l.namespaces_offset) ||
+      !place(&cursor, l.unit_count, 8, &l.words_offset) ||
+      __builtin_mul_overflow(l.unit_count, uint64_t{l.extra_words}, &extra_count) ||
+      !place(&cursor, extra_count, 8, &l.extra_offset) ||
+      !place(&cursor, l.unit_count, 4, &l.generations_offset) ||
+      __builtin_add_overflow(cursor, uint64_t{kHeaderSize}, &cursor) || !align_up(cursor, page_size(), &l.file_size)) {
+    return too_large();
+  }
+  // A file offset is signed, and a mapping has to fit the address space.
+  if (l.file_size > static_cast<uint64_t>(INT64_MAX) || l.file_size > static_cast<uint64_t>(SIZE_MAX)) {
+    return too_large();
+  }
+  l.header_offset = l.file_size - kHeaderSize;
+  return l;
+}
+
+void fill_header(const Layout& l, Header* h) {
+  memcpy(h->magic, kMagic, sizeof kMagic);
+  h->version = kVersion;
+  h->header_size = kHeaderSize;
+  h->size = l.size;
+  h->granularity = l.granularity;
+  h->unit_count = l.unit_count;
+  h->slot_count = l.slot_count;
+  h->extra_words = l.extra_words;
+  h->control_offset = l.control_offset;
+  h->slots_offset = l.slots_offset;
+  h->namespaces_offset = l.namespaces_offset;
+  h->words_offset = l.words_offset;
+  h->extra_offset = l.extra_offset;
+  h->generations_offset = l.generations_offset;
+}
+
+Result<Layout> check_header(const Header& h, uint64_t file_size) {
+  constexpr Code kBad = Code::kUntrustedFd;
+  if (memcmp(h.magic, kMagic, sizeof kMagic) != 0) return Status::Of(kBad, "not a region: no header at its end");
+  if (h.version != kVersion) return Status::Of(kBad, "a region of another version of the protocol");
+  Result<Layout> made = make_layout(h.size, h.granularity, h.slot_count);
+  if (!made.ok()) return Status::Of(kBad, "not a region: impossible sizes in its header");
+  const Layout& l = made.value();
+  if (l.file_size != file_size) return Status::Of(kBad, "not a region: its length is not what its header says");
+  if (h.header_size != kHeaderSize || h.unit_count != l.unit_count || h.extra_words != l.extra_words ||
+      h.control_offset != l.control_offset || h.slots_offset != l.slots_offset ||
+      h.namespaces_offset != l.namespaces_offset || h.words_offset != l.words_offset ||
+      h.extra_offset != l.extra_offset || h.generations_offset != l.generations_offset ||
+      h.name_length > kMaxName) {
+    return Status::Of(kBad, "not a region: its header contradicts itself");
+  }
+  return made;
+}
+
+}  // namespace ashmem_compat

@@ -1,0 +1,86 @@
+// Where everything is in a region's file: docs/protocol.md, "Layout". Pure arithmetic, every step checked for overflow.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/status.h"
+
+namespace ashmem_compat {
+
+constexpr char kMagic[8] = {'A', 'S', 'H', 'M', 'C', 'P', 'T', '1'};
+constexpr uint32_t kVersion = 1;
+constexpr uint32_t kHeaderSize = 512;
+constexpr uint32_t kDefaultSlots = 60;
+constexpr uint32_t kMaxSlots = 1020;
+constexpr uint32_t kSlotsInUnitWord = 60;
+constexpr uint32_t kNamespaces = 15;
+constexpr size_t kMaxName = 249;  // memfd_create(2) takes no more
+
+struct Header {
+  char magic[8];
+  uint32_t version;
+  uint32_t header_size;
+  uint64_t size;
+  uint64_t granularity;
+  uint64_t unit_count;
+  uint32_t slot_count;
+  uint32_t extra_words;
+  uint64_t control_offset;
+  uint64_t slots_offset;
+  uint64_t namespaces_offset;
+  uint64_t words_offset;
+  uint64_t extra_offset;
+  uint64_t generations_offset;
+  uint64_t creator;
+  uint64_t creator_hold;
+  uint32_t name_length;
+  char name[kMaxName];
+};
+static_assert(offsetof(Header, slot_count) == 40 && offsetof(Header, creator) == 96, "docs/protocol.md");
+static_assert(offsetof(Header, name) == 116 && sizeof(Header) <= kHeaderSize, "docs/protocol.md");
+
+struct Slot {
+  uint64_t life;
+  uint64_t hazard;
+  uint64_t evidence_for;
+  uint64_t start_time;
+  uint64_t image;
+  uint64_t reserved[3];
+};
+static_assert(sizeof(Slot) == 64, "docs/protocol.md");
+
+// Offsets are from the start of the file.
+struct Layout {
+  uint64_t size = 0;
+  uint64_t granularity = 0;
+  uint64_t unit_count = 0;
+  uint32_t slot_count = 0;
+  uint32_t extra_words = 0;
+  uint64_t control_offset = 0;
+  uint64_t slots_offset = 0;
+  uint64_t namespaces_offset = 0;
+  uint64_t words_offset = 0;
+  uint64_t extra_offset = 0;
+  uint64_t generations_offset = 0;
+  uint64_t header_offset = 0;
+  uint64_t file_size = 0;
+
+  uint64_t control_size() const { return file_size - control_offset; }
+  // Bytes of data in a unit: the last one may be cut short.
+  uint64_t unit_bytes(uint64_t unit) const {
+    const uint64_t start = unit * granularity;
+    return size - start < granularity ? size - start : granularity;
+  }
+};
+
+// kOutOfRange with a reason when size, granularity or slot_count cannot be, or their sums overflow.
+Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_count);
+
+void fill_header(const Layout& layout, Header* header);
+
+// Reads the layout out of a header that anyone may have written, in a file of `file_size` bytes. kUntrustedFd unless
+// it is, to the byte, what make_layout() gives.
+Result<Layout> check_header(const Header& header, uint64_t file_size);
+
+}  // namespace ashmem_compat

@@ -1,0 +1,336 @@
+#include "core/pins/pin_table.h"
+
+namespace ashmem_compat {
+
+void PinTable::begin(bool creator) {
+  const uint32_t slot = slots_.own();
+  if (slot < kSlotsInUnitWord) {
+    bit_ = uint64_t{1} << slot;
+  } else {
+    extra_word_ = (slot - kSlotsInUnitWord) / 64;
+    extra_bit_ = uint64_t{1} << ((slot - kSlotsInUnitWord) % 64);
+  }
+  released_ = creator ? kReleased : 0;
+  purging_ = purging_word(slot, slots_.own_life());
+}
+
+// ---- questions about a word
+
+bool PinTable::purger_is_void(uint64_t word) {
+  const uint32_t slot = purger_slot(word);
+  if (slot >= control_.layout().slot_count) return true;
+  uint64_t life = 0;
+  if (slots_.is_void(slot, &life)) return true;
+  return identity_of(life) != purger_identity(word);
+}
+
+bool PinTable::being_purged(uint64_t unit) {
+  const uint64_t w = load_acquire(control_.word(unit));
+  return state_of(w) == UnitState::kPurging && !purger_is_void(w);
+}
+
+// Once this is false for a unit it stays false: nobody sets creator_hold again, and a dead creator stays dead.
+bool PinTable::initial_hold(uint64_t word) {
+  if (word & kReleased) return false;
+  if (load_acquire(&control_.header()->creator_hold) != creator_) return false;
+  if (load_acquire(&control_.slot(0)->life) != creator_) return false;
+  return !slots_.dead(0, creator_);
+}
+
+bool PinTable::any_bit(uint64_t unit, uint64_t word) {
+  if (word & kHolderBits) return true;
+  for (uint32_t k = 0; k < control_.layout().extra_words; ++k) {
+    if (load_seq_cst(control_.extra(unit, k)) != 0) return true;
+  }
+  return false;
+}
+
+// ---- recovery (R1)
+
+// Clears the bit of `slot`, whose owner is void. The caller holds a hazard on the slot, or owns it (A3).
+void PinTable::clear_bit(uint64_t unit, uint32_t slot) {
+  uint64_t* word = control_.word(unit);
+  const bool in_extra = slot >= kSlotsInUnitWord;
+  const uint64_t bit = in_extra ? 0 : uint64_t{1} << slot;
+  uint64_t w = load_acquire(word);
+  for (int i = 0; i < kAttempts && state_of(w) != UnitState::kPurging; ++i) {
+    if (!in_extra && !(w & bit)) break;
+    // The dead one may have been the refiller.
+    const uint64_t next = state_of(w) == UnitState::kRefilling ? with_state(w & ~bit, UnitState::kPurged) : w & ~bit;
+    if (next == w || cas_acq_rel(word, w, next)) break;
+  }
+  if (in_extra) {
+    const uint32_t at = slot - kSlotsInUnitWord;
+    fetch_and_acq_rel(control_.extra(unit, at / 64), ~(uint64_t{1} << at % 64));
+  }
+}
+
+// R1 for a bit whose owner was found void in `life`. A reader that owns no slot leaves it to others.
+void PinTable::void_bit(uint64_t unit, uint32_t slot, uint64_t life) {
+  if (slots_.own() == Slots::kNone) return;
+  if (slot >= control_.layout().slot_count) {
+    clear_bit(unit, slot);  // of no slot at all: nobody can ever own it
+  } else {
+    slots_.recover(slot, life, [&] { clear_bit(unit, slot); });
+  }
+}
+
+void PinTable::sweep(uint32_t slot) {
+  const uint64_t units = control_.layout().unit_count;
+  const bool in_extra = slot >= kSlotsInUnitWord;
+  const uint32_t at = in_extra ? slot - kSlotsInUnitWord : slot;
+  const uint64_t bit = uint64_t{1} << at % 64;
+  for (uint64_t u = 0; u < units; ++u) {
+    const uint64_t w = load_relaxed(in_extra ? control_.extra(u, at / 64) : control_.word(u));
+    if (!(w & bit)) continue;
+    if (!in_extra && state_of(w) == UnitState::kPurging) continue;  // not a holder bit
+    clear_bit(u, slot);
+    stage(Stage::kSweeping);
+  }
+}
+
+bool PinTable::held(uint64_t unit, Census& census) {
+  const uint64_t w = load_acquire(control_.word(unit));
+  if (state_of(w) == UnitState::kPurging) return false;
+  if (initial_hold(w)) return true;
+  const uint32_t slot_count = control_.layout().slot_count;
+  bool held = false;
+  const auto judge = [&](uint32_t slot) {
+    uint64_t life = 0;
+    if (slot < slot_count && !census.is_void(slot, &life)) {
+      held = true;
+    } else {
+      void_bit(unit, slot, life);
+    }
+  };
+  for (uint64_t bits = w & kHolderBits; bits != 0; bits &= bits - 1) {
+    judge(static_cast<uint32_t>(__builtin_ctzll(bits)));
+  }
+  return held_in_extra(unit, census) || held;
+}
+
+bool PinTable::held_in_extra(uint64_t unit, Census& census) {
+  bool held = false;
+  for (uint32_t k = 0; k < control_.layout().extra_words; ++k) {
+    for (uint64_t bits = load_seq_cst(control_.extra(unit, k)); bits != 0; bits &= bits - 1) {
+      const uint32_t slot = kSlotsInUnitWord + k * 64 + static_cast<uint32_t>(__builtin_ctzll(bits));
+      uint64_t life = 0;
+      if (slot < control_.layout().slot_count && !census.is_void(slot, &life)) {
+        held = true;
+      } else {
+        void_bit(unit, slot, life);
+      }
+    }
+  }
+  return held;
+}
+
+// ---- pin
+
+PinTable::Take PinTable::take_slowly(uint64_t unit) {
+  if (bit_ == 0) return take_extra(unit);
+  uint64_t* word = control_.word(unit);
+  uint64_t w = load_acquire(word);
+  for (int i = 0; i < kAttempts; ++i) {
+    switch (state_of(w)) {
+      case UnitState::kReady:
+        if (cas_acquire(word, w, w | bit_)) return Take::kKept;  // T1
+        continue;
+      case UnitState::kRefilling: {
+        // Whoever is filling it may be dead: then it is as good as purged.
+        Census census(slots_, control_.layout().slot_count);
+        if (held(unit, census)) {
+          w = load_acquire(word);
+          if (state_of(w) == UnitState::kRefilling && cas_acquire(word, w, w | bit_)) return Take::kKept;
+          continue;
+        }
+        w = load_acquire(word);
+        if (state_of(w) != UnitState::kRefilling) continue;
+        if (any_bit(unit, w)) continue;
+        [[fallthrough]];
+      }
+      case UnitState::kPurged:
+        if (!cas_acquire(word, w, with_state(w | bit_, UnitState::kRefilling))) continue;  // T2
+        stage(Stage::kRefilling);
+        return Take::kPurged;
+      case UnitState::kPurging:
+        if (!purger_is_void(w)) return Take::kWait;
+        if (adopt(unit, w)) {
+          uint64_t bytes = 0;
+          finish(unit, 1, Mark::kAdopted, &bytes);
+        }
+        w = load_acquire(word);
+        continue;
+    }
+  }
+  return Take::kBusy;
+}
+
+// T6. The bit is set first and the state read after, the purger does the reverse: one of both sees the other.
+PinTable::Take PinTable::take_extra(uint64_t unit) {
+  uint64_t* word = control_.word(unit);
+  uint64_t* extra = control_.extra(unit, extra_word_);
+  for (int i = 0; i < kAttempts; ++i) {
+    fetch_or_seq_cst(extra, extra_bit_);
+    uint64_t w = load_seq_cst(word);
+    if (state_of(w) == UnitState::kReady) {
+      stage(Stage::kTaken);
+      return Take::kKept;
+    }
+    if (state_of(w) == UnitState::kPurging) {
+      fetch_and_acq_rel(extra, ~extra_bit_);
+      if (!purger_is_void(w)) return Take::kWait;
+      if (adopt(unit, w)) {
+        uint64_t bytes = 0;
+        finish(unit, 1, Mark::kAdopted, &bytes);
+      }
+      continue;
+    }
+    if (state_of(w) == UnitState::kRefilling) {
+      fetch_and_acq_rel(extra, ~extra_bit_);
+      Census census(slots_, control_.layout().slot_count);
+      const bool filling = held(unit, census);
+      fetch_or_seq_cst(extra, extra_bit_);
+      w = load_seq_cst(word);
+      if (state_of(w) == UnitState::kRefilling && filling) return Take::kKept;
+      if (state_of(w) != UnitState::kRefilling && state_of(w) != UnitState::kPurged) {
+        fetch_and_acq_rel(extra, ~extra_bit_);
+        continue;
+      }
+    }
+    // PURGED, or REFILLING that nobody alive fills.
+    if (cas_acquire(word, w, with_state(w, UnitState::kRefilling))) {
+      stage(Stage::kRefilling);
+      return Take::kPurged;
+    }
+    fetch_and_acq_rel(extra, ~extra_bit_);
+  }
+  return Take::kBusy;
+}
+
+// ---- unpin
+
+void PinTable::drop_bit(uint64_t unit) {
+  if (extra_bit_ != 0) fetch_and_release(control_.extra(unit, extra_word_), ~extra_bit_);
+}
+
+void PinTable::give_slowly(uint64_t unit, bool refiller) {
+  uint64_t* word = control_.word(unit);
+  uint64_t w = load_relaxed(word);
+  for (int i = 0; i < kAttempts; ++i) {
+    const UnitState s = state_of(w);
+    if (s == UnitState::kPurging) {
+      // A purger that is about to find our extra bit and step back (T8); else a hostile peer took our bit away, and the
+      // word is not ours to touch.
+      if (extra_bit_ == 0 || !refiller) break;
+      cpu_relax();
+      w = load_relaxed(word);
+      continue;
+    }
+    uint64_t next = (w & ~bit_) | released_;
+    if (refiller && (s == UnitState::kRefilling || s == UnitState::kPurged)) next = with_state(next, UnitState::kReady);
+    if (next == w || cas_release(word, w, next)) break;  // T3
+  }
+  drop_bit(unit);
+}
+
+void PinTable::abandon(uint64_t unit, bool refiller) {
+  uint64_t* word = control_.word(unit);
+  uint64_t w = load_relaxed(word);
+  for (int i = 0; i < kAttempts; ++i) {
+    const UnitState s = state_of(w);
+    if (s == UnitState::kPurging) break;
+    uint64_t next = (w & ~bit_) | released_;
+    if (refiller && s == UnitState::kRefilling) next = with_state(next, UnitState::kPurged);
+    if (next == w || cas_release(word, w, next)) break;
+  }
+  drop_bit(unit);
+}
+
+// ---- purge
+
+// T7: takes a unit over from a purger that is void.
+bool PinTable::adopt(uint64_t unit, uint64_t word) { return cas_seq_cst(control_.word(unit), word, purging_); }
+
+PinTable::Mark PinTable::mark(uint64_t unit, Census& census) {
+  uint64_t* word = control_.word(unit);
+  for (int i = 0; i < kAttempts; ++i) {
+    uint64_t w = load_acquire(word);
+    const UnitState s = state_of(w);
+    if (s == UnitState::kPurged) return Mark::kSkipped;
+    if (s == UnitState::kPurging) {
+      if (!purger_is_void(w)) return Mark::kSkipped;
+      if (adopt(unit, w)) return Mark::kAdopted;
+      continue;
+    }
+    if ((w & kHolderBits) != 0 || !(w & kReleased)) {
+      if (held(unit, census)) return Mark::kSkipped;
+      w = load_acquire(word);
+      if (state_of(w) == UnitState::kPurging || state_of(w) == UnitState::kPurged || (w & kHolderBits) != 0) continue;
+    }
+    const uint64_t before = w;
+    if (!cas_seq_cst(word, w, purging_)) continue;  // T4
+    if (control_.layout().extra_words == 0 || !held_in_extra(unit, census)) return Mark::kMarked;
+    uint64_t mine = purging_;
+    cas_release(word, mine, before | kReleased);  // T8
+    return Mark::kSkipped;
+  }
+  return Mark::kSkipped;
+}
+
+void PinTable::unmark(uint64_t first, uint64_t count) {
+  for (uint64_t u = first; u < first + count; ++u) {
+    uint64_t mine = purging_;
+    cas_release(control_.word(u), mine, unit_word(UnitState::kReady, kReleased));  // T8
+  }
+}
+
+Status PinTable::finish(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes) {
+  const Layout& layout = control_.layout();
+  stage(Stage::kMarked);
+  const Status status = discarder_.discard(first * layout.granularity, count * layout.granularity);
+  if (!status.ok() && kind == Mark::kMarked) {
+    unmark(first, count);
+    return status;
+  }
+  stage(Stage::kDiscarded);
+  for (uint64_t u = first; u < first + count; ++u) {
+    uint32_t* generation = control_.generation(u);
+    store_relaxed(generation, load_relaxed(generation) + 1);
+    uint64_t mine = purging_;
+    if (cas_release(control_.word(u), mine, unit_word(UnitState::kPurged, kReleased))) {  // T5
+      *bytes += layout.unit_bytes(u);
+    }
+  }
+  return status;
+}
+
+PinTable::Purged PinTable::purge(uint64_t first, uint64_t count) {
+  const Layout& layout = control_.layout();
+  // Long runs make the discard cheap; a bound on them bounds how long a pin may have to wait.
+  constexpr uint64_t kLongestRun = 16u << 20;
+  const uint64_t longest = layout.granularity >= kLongestRun ? 1 : kLongestRun / layout.granularity;
+  Census census(slots_, layout.slot_count);
+  Purged result;
+  Mark kind = Mark::kSkipped;  // of the run start .. u
+  uint64_t start = first;
+  for (uint64_t u = first; u <= first + count; ++u) {
+    const Mark next = u < first + count ? mark(u, census) : Mark::kSkipped;
+    if (kind != Mark::kSkipped && (next != kind || u - start == longest)) {
+      const Status status = finish(start, u - start, kind, &result.bytes);
+      if (!status.ok()) {
+        if (next == Mark::kMarked) unmark(u, 1);
+        if (next == Mark::kAdopted) finish(u, 1, next, &result.bytes);
+        result.status = status;
+        return result;
+      }
+      start = u;
+    } else if (kind == Mark::kSkipped) {
+      start = u;
+    }
+    kind = next;
+  }
+  return result;
+}
+
+}  // namespace ashmem_compat

@@ -1,0 +1,118 @@
+// The unit words of one region: every transition of docs/protocol.md is made here and nowhere else.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/pins/control.h"
+#include "core/pins/slots.h"
+#include "core/pins/words.h"
+#include "core/platform/stage.h"
+
+namespace ashmem_compat {
+
+// Throws away the bytes of whole units. Offsets are from the start of the file and aligned to units.
+class Discarder {
+ public:
+  virtual Status discard(uint64_t offset, uint64_t length) = 0;
+
+ protected:
+  ~Discarder() = default;
+};
+
+// Owned by an attachment (one per process and region). take, give and abandon are called under the attachment's lock;
+// purge and the questions may run in any thread at any time.
+class PinTable {
+ public:
+  enum class Take {
+    kKept,    // the bit is set, the bytes are what they were
+    kPurged,  // the bit is set, the bytes are gone, and this process is now the refiller
+    kWait,    // somebody alive is purging the unit: nothing was done
+    kBusy,    // the word changed too often under our hands: nothing was done
+  };
+
+  PinTable(const Control& control, Slots& slots, Discarder& discarder)
+      : control_(control),
+        slots_(slots),
+        discarder_(discarder),
+        creator_(load_relaxed(&control.header()->creator)),
+        words_(control.word(0)) {}
+
+  // The owner's slot is known from here on.
+  void begin(bool creator);
+
+  // T1, T2, T6, T7: this process takes hold of a unit that it does not hold.
+  Take take(uint64_t unit) {
+    uint64_t* word = words_ + unit;
+    uint64_t w = load_relaxed(word);
+    stage(Stage::kBeforeTake);
+    if (bit_ != 0 && state_of(w) == UnitState::kReady && cas_acquire(word, w, w | bit_)) {  // T1
+      stage(Stage::kTaken);
+      return Take::kKept;
+    }
+    return take_slowly(unit);
+  }
+  // T3: the last hold of this process ends. `refiller`: take() said kPurged.
+  void give(uint64_t unit, bool refiller) {
+    uint64_t* word = words_ + unit;
+    uint64_t w = load_relaxed(word);
+    stage(Stage::kBeforeGive);
+    if (bit_ != 0 && state_of(w) == UnitState::kReady && cas_release(word, w, (w & ~bit_) | released_)) return;
+    give_slowly(unit, refiller);
+  }
+  // The hold ends without the unit having been used: a refiller leaves it PURGED.
+  void abandon(uint64_t unit, bool refiller);
+
+  // True while somebody alive is purging the unit.
+  bool being_purged(uint64_t unit);
+  // True if a living process holds the unit. Clears the bits of dead ones on the way (R1).
+  bool held(uint64_t unit, Census& census);
+
+  struct Purged {
+    uint64_t bytes = 0;   // of data discarded by this call
+    Status status;        // the first discard that failed, if any
+  };
+  // T4, T5, T7, T8 over first .. first + count: discards what no living process holds.
+  Purged purge(uint64_t first, uint64_t count);
+
+  // A3: clears slot `slot` out of every unit.
+  void sweep(uint32_t slot);
+
+ private:
+  // Bounds every retry loop: only a peer that writes the word over and over can use up so many attempts.
+  static constexpr int kAttempts = 1000;
+
+  enum class Mark {
+    kSkipped,
+    kMarked,   // T4: ours to discard, and READY again if the discard fails
+    kAdopted,  // T7: the dead purger may have discarded it already, so PURGED whatever happens
+  };
+
+  Take take_slowly(uint64_t unit);
+  Take take_extra(uint64_t unit);
+  void give_slowly(uint64_t unit, bool refiller);
+  void drop_bit(uint64_t unit);
+  bool purger_is_void(uint64_t word);
+  bool initial_hold(uint64_t word);
+  bool any_bit(uint64_t unit, uint64_t word);
+  void clear_bit(uint64_t unit, uint32_t slot);
+  void void_bit(uint64_t unit, uint32_t slot, uint64_t life);
+  bool adopt(uint64_t unit, uint64_t word);
+  Mark mark(uint64_t unit, Census& census);
+  bool held_in_extra(uint64_t unit, Census& census);
+  Status finish(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes);
+  void unmark(uint64_t first, uint64_t count);
+
+  const Control& control_;
+  Slots& slots_;
+  Discarder& discarder_;
+  const uint64_t creator_;    // copied once: shared memory is not to be trusted later
+  uint64_t* const words_;
+  uint64_t bit_ = 0;          // our holder bit in unit words, or 0 when it is in an extra word
+  uint64_t extra_bit_ = 0;
+  uint32_t extra_word_ = 0;
+  uint64_t released_ = 0;     // kReleased for the creator: its unpin ends the initial hold
+  uint64_t purging_ = 0;      // our PURGING word
+};
+
+}  // namespace ashmem_compat

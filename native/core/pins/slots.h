@@ -1,0 +1,85 @@
+// The table of attached processes: owning a slot in it, and judging the owners of the others.
+// docs/protocol.md, "Slots and liveness" and "Recovery".
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "core/pins/control.h"
+#include "core/pins/words.h"
+#include "core/platform/spinlock.h"
+
+namespace ashmem_compat {
+
+class Slots {
+ public:
+  static constexpr uint32_t kNone = ~0u;
+
+  explicit Slots(const Control& control);
+
+  // Takes a slot for this process (A1..A4). `sweep` must clear every holder bit of the slot it is given; it is called
+  // for a slot whose last owner died. kTooManyProcesses when all slots have living owners, kRegionBusy when one is free
+  // but a recoverer that has not finished (a frozen process, in the end) stands in the way.
+  Status claim(const std::function<void(uint32_t slot)>& sweep);
+  // A1 on an empty table: the creator takes slot 0 before anybody else can see the region.
+  void claim_first();
+  // A5. The caller has cleared all its bits.
+  void release();
+
+  uint32_t own() const { return own_; }
+  uint64_t own_life() const { return own_life_; }
+
+  // True if holder bits and purges of `slot`'s owner are void: no owner, one that is attaching, or one that is dead.
+  // `*life` is what the verdict is about.
+  bool is_void(uint32_t slot, uint64_t* life);
+  // True if the owner in `life` is certainly dead. Cached: death is for good.
+  bool dead(uint32_t slot, uint64_t life);
+
+  // Runs `clear` while a hazard keeps slot `slot` from getting a new owner, if its life word is still `life`. The bit
+  // may then be cleared whatever the delay. False if the slot has moved on.
+  template <typename Clear>
+  bool recover(uint32_t slot, uint64_t life, Clear clear) {
+    recovering_.lock();
+    const bool valid = set_hazard(slot, life);
+    if (valid) clear();
+    clear_hazard();
+    recovering_.unlock();
+    return valid;
+  }
+
+ private:
+  bool set_hazard(uint32_t slot, uint64_t life);
+  void clear_hazard();
+  bool settle(uint32_t slot, uint64_t life);
+  bool hazard_on(uint32_t slot);
+  uint32_t own_namespace_index();
+  uint64_t own_identity_bits();
+
+  const Control& control_;
+  uint32_t own_ = kNone;
+  uint64_t own_life_ = 0;
+  SpinLock recovering_;  // one hazard per process
+  std::unique_ptr<uint64_t[]> dead_life_;
+};
+
+// One operation's view of who is alive: each owner is judged at most once, so that an operation over many units makes
+// few system calls. A verdict 'alive' is good for the length of the operation only.
+class Census {
+ public:
+  explicit Census(Slots& slots, uint32_t slot_count) : slots_(slots), known_alive_(new uint64_t[slot_count]()) {}
+
+  // As Slots::is_void, remembering the living.
+  bool is_void(uint32_t slot, uint64_t* life) {
+    if (known_alive_[slot] != 0) return false;
+    if (slots_.is_void(slot, life)) return true;
+    known_alive_[slot] = 1;
+    return false;
+  }
+
+ private:
+  Slots& slots_;
+  std::unique_ptr<uint64_t[]> known_alive_;
+};
+
+}  // namespace ashmem_compat

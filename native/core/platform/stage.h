@@ -1,0 +1,28 @@
+// Points inside an operation where a test may stop or kill the process. Nothing at all in the library that ships.
+#pragma once
+
+namespace ashmem_compat {
+
+enum class Stage {
+  kSlotClaimed,     // A1/A2 done, hazards not yet read
+  kSweeping,        // A3, after some units
+  kHazardSet,       // a recoverer between publishing its hazard and reading the life word
+  kBeforeClear,     // a recoverer that has validated the slot, just before it clears the bit
+  kMarked,          // a purger has taken units to PURGING
+  kDiscarded,       // the bytes are gone, the generations not yet raised
+  kBeforeTake,      // a pin, before its CAS
+  kTaken,           // a pin, after its CAS
+  kRefilling,       // a pin that has become the refiller
+  kBeforeGive,      // an unpin, before its CAS
+};
+
+#ifdef ASHMEM_COMPAT_STAGES
+extern void (*stage_hook)(Stage);
+inline void stage(Stage at) {
+  if (stage_hook) stage_hook(at);
+}
+#else
+inline void stage(Stage) {}
+#endif
+
+}  // namespace ashmem_compat

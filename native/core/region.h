@@ -1,0 +1,121 @@
+// A region of purgeable memory, as one object of one process sees it.
+//
+// An object may be used by one thread at a time; several objects of one region, in any threads and processes, may be
+// used at once. An object that was inherited by fork() answers everything with kForked: a child attaches for itself.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/mapping.h"
+#include "core/status.h"
+
+namespace ashmem_compat {
+
+enum class Scope { kShared, kProcess };
+
+struct RegionOptions {
+  std::string name;                // at most kMaxName bytes
+  uint64_t size = 0;               // bytes, at least 1
+  uint64_t granularity = 0;        // bytes in a unit, a power of two, 0: the page size
+  uint32_t max_processes = 0;      // attached at once, 0: kDefaultSlots
+  uint32_t busy_timeout_ms = 1000; // how long a pin waits for somebody else's purge
+};
+
+struct ByteRange {
+  uint64_t offset;
+  uint64_t length;
+};
+
+struct RegionStats {
+  uint64_t size = 0, pinned = 0, unpinned = 0, purged = 0, resident = 0;
+};
+
+// What a tryRead remembers between its two looks at the units.
+struct ReadTicket {
+  uint64_t generations = 0;
+  bool valid = false;
+};
+
+class Region {
+ public:
+  virtual ~Region() = default;
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
+
+  const std::string& name() const { return name_; }
+  uint64_t size() const { return size_; }
+  uint64_t granularity() const { return uint64_t{1} << unit_shift_; }
+  const char* backend() const { return backend_; }
+  Scope scope() const { return scope_; }
+  bool read_only() const { return read_only_; }
+  bool closed() const { return mapping_ == nullptr; }
+
+  // The data, mapped from offset 0; null once closed. Whoever shares ownership of it keeps the address range valid, not
+  // the bytes: after close() they read as zeros.
+  const std::shared_ptr<Mapping>& mapping() const { return mapping_; }
+  // The file descriptor, owned by the object; -1 where there is none.
+  virtual int fd() const = 0;
+  virtual bool purgeable() const = 0;
+
+  // Every range is in bytes, a multiple of the granularity, except that it may end at size(); length at least 1.
+  // kInvalidRange otherwise, and nothing is done.
+
+  // Holds every unit of the range, or (on failure) none more than before. *purged: something was lost since this object
+  // last held it; `lost`, if not null, gets the lost ranges, in order and merged.
+  virtual Status pin(uint64_t offset, uint64_t length, bool* purged, std::vector<ByteRange>* lost) = 0;
+  // kNotPinned if a unit of the range is not held by this object, and nothing is changed.
+  virtual Status unpin(uint64_t offset, uint64_t length) = 0;
+  virtual Status pinned(uint64_t offset, uint64_t length, bool* pinned) = 0;
+  // Discards what nobody holds; *bytes is how much data that was.
+  virtual Status purge(uint64_t offset, uint64_t length, uint64_t* bytes) = 0;
+  // Brackets a read that holds nothing: the bytes read between the two calls were whole if begin gave a valid ticket and
+  // end_read says true.
+  virtual Status begin_read(uint64_t offset, uint64_t length, ReadTicket* ticket) = 0;
+  virtual bool end_read(uint64_t offset, uint64_t length, const ReadTicket& ticket) = 0;
+  virtual Status protect() = 0;
+  virtual Status stats(RegionStats* stats) = 0;
+  // Gives all holds back and lets the memory go. Everything afterwards is kRegionClosed. Safe to repeat.
+  virtual void close() = 0;
+
+ protected:
+  Region() = default;
+
+  // The units of a range that callers gave in bytes.
+  Status to_units(uint64_t offset, uint64_t length, uint64_t* first, uint64_t* count) const {
+    const uint64_t mask = (uint64_t{1} << unit_shift_) - 1;
+    const uint64_t end = offset + length;
+    if (length == 0 || end < offset || end > size_ || (offset & mask) != 0 || ((end & mask) != 0 && end != size_)) {
+      return Status::Of(Code::kInvalidRange, "range must lie inside the region, on unit boundaries");
+    }
+    *first = offset >> unit_shift_;
+    *count = (length + mask) >> unit_shift_;
+    return Status::Ok();
+  }
+  ByteRange to_bytes(uint64_t first, uint64_t count) const {
+    const uint64_t start = first << unit_shift_;
+    const uint64_t length = count << unit_shift_;
+    return {start, length < size_ - start ? length : size_ - start};
+  }
+
+  std::string name_;
+  uint64_t size_ = 0;
+  int unit_shift_ = 0;
+  const char* backend_ = "";
+  Scope scope_ = Scope::kShared;
+  bool read_only_ = false;
+  std::shared_ptr<Mapping> mapping_;
+};
+
+// Adds a range to a list of ascending ranges, merged with the last if they touch.
+inline void append_range(std::vector<ByteRange>* list, ByteRange range) {
+  if (!list->empty() && list->back().offset + list->back().length == range.offset) {
+    list->back().length += range.length;
+  } else {
+    list->push_back(range);
+  }
+}
+
+}  // namespace ashmem_compat

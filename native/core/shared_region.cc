@@ -1,0 +1,325 @@
+#include "core/shared_region.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/shared_region_base.h"
+
+namespace ashmem_compat {
+namespace {
+
+// ---- a region that may be written: it owns pins
+
+class SharedRegion final : public SharedRegionBase {
+ public:
+  SharedRegion(const SharedFileOps& ops, Fd fd, std::string name, std::shared_ptr<Attachment> attachment,
+               const RegionOptions& options)
+      : SharedRegionBase(ops, std::move(fd), std::move(name), attachment->control().layout(), options),
+        attachment_(std::move(attachment)),
+        unit_count_(attachment_->control().layout().unit_count) {}
+  ~SharedRegion() override { close(); }
+
+  Status open(bool creator);
+
+  Status pin(uint64_t offset, uint64_t length, bool* purged, std::vector<ByteRange>* lost) override;
+  Status unpin(uint64_t offset, uint64_t length) override;
+  Status purge(uint64_t offset, uint64_t length, uint64_t* bytes) override;
+  Status protect() override;
+  void close() override;
+
+ protected:
+  Status usable() const override {
+    if (!attachment_) return Status::Of(Code::kRegionClosed, "the region is closed");
+    if (!attachment_->ours()) {
+      return Status::Of(Code::kForked, "a region object does not survive fork(): attach again with the fd");
+    }
+    return Status::Ok();
+  }
+  const Control& control() const override { return attachment_->control(); }
+  Slots& slots() override { return attachment_->slots(); }
+  PinTable& table() override { return attachment_->table(); }
+
+ private:
+  // What this object knows of a unit.
+  struct Unit {
+    uint32_t pins;        // nested pins of this object, less base_
+    uint32_t generation;  // as of when it last held the unit, or attached
+  };
+  struct Undo {
+    uint64_t unit;
+    uint32_t generation;
+  };
+
+  bool holds(const Unit& unit) const { return unit.pins + base_ != 0; }
+  Status wait_for_purger(uint64_t unit, uint64_t* waited_ns);
+  Status snapshot_generations();
+
+  std::shared_ptr<Attachment> attachment_;
+  ZeroedArray<Unit> units_;
+  const uint64_t unit_count_;
+  uint32_t base_ = 0;  // 1 for the creator's object
+  uint64_t held_from_ = ~uint64_t{0}, held_to_ = 0;  // where units pinned after creation may be
+};
+
+Status SharedRegion::open(bool creator) {
+  units_ = make_zeroed<Unit>(unit_count_);
+  if (!units_) {
+    errno = ENOMEM;
+    return Status::System("calloc");
+  }
+  if (creator) {
+    base_ = 1;
+  } else if (Status s = snapshot_generations(); !s.ok()) {
+    return s;
+  }
+  Result<std::shared_ptr<Mapping>> mapping = Mapping::map(fd_.get(), size_, MAP_SHARED);
+  if (!mapping.ok()) return mapping.status();
+  mapping_ = std::move(mapping.value());
+  return Status::Ok();
+}
+
+// By pread(2), because reading holes through a mapping would fill them with pages.
+Status SharedRegion::snapshot_generations() {
+  uint32_t some[4096];
+  const uint64_t start = control().layout().generations_offset;
+  for (uint64_t u = 0; u < unit_count_;) {
+    const uint64_t left = unit_count_ - u;
+    const size_t want = static_cast<size_t>(left < 4096 ? left : 4096) * sizeof some[0];
+    const ssize_t got = pread(attachment_->fd(), some, want, static_cast<off_t>(start + u * sizeof some[0]));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < static_cast<ssize_t>(sizeof some[0])) return Status::System("pread");
+    const uint64_t count = static_cast<uint64_t>(got) / sizeof some[0];
+    for (uint64_t i = 0; i < count; ++i) {
+      if (some[i] != 0) units_[u + i].generation = some[i];
+    }
+    u += count;
+  }
+  return Status::Ok();
+}
+
+Status SharedRegion::wait_for_purger(uint64_t unit, uint64_t* waited_ns) {
+  // Counted in naps and not by the clock, so that a process which was itself stopped meanwhile does not give up early.
+  uint64_t nap_ns = 20'000;
+  while (attachment_->table().being_purged(unit)) {
+    if (*waited_ns >= uint64_t{busy_timeout_ms_} * 1'000'000) {
+      return Status::Of(Code::kRegionBusy, "another process is purging the range and does not finish");
+    }
+    timespec nap{0, static_cast<long>(nap_ns)};
+    nanosleep(&nap, nullptr);
+    *waited_ns += nap_ns;
+    if (nap_ns < 1'000'000) nap_ns *= 2;
+  }
+  return Status::Ok();
+}
+
+Status SharedRegion::pin(uint64_t offset, uint64_t length, bool* purged, std::vector<ByteRange>* lost) {
+  if (Status s = usable(); !s.ok()) return s;
+  uint64_t first = 0;
+  uint64_t count = 0;
+  if (Status s = to_units(offset, length, &first, &count); !s.ok()) return s;
+  *purged = false;
+
+  Status failed;
+  uint64_t waited_ns = 0;
+  std::vector<Undo> undo;
+  Attachment& process = *attachment_;
+  const uint32_t* generations = control().generation(0);
+  uint64_t u = first;
+  process.lock().lock();
+  while (u < first + count) {
+    Unit& unit = units_[u];
+    if (holds(unit)) {
+      if (unit.pins == UINT32_MAX - 2) {
+        failed = Status::Of(Code::kTooManyPins, "a unit is pinned 2^32 times by one object");
+        break;
+      }
+      ++unit.pins;
+      ++u;
+      continue;
+    }
+    PinTable::Take taken = PinTable::Take::kKept;
+    if (!process.held_elsewhere(u)) taken = process.take(u);
+    if (taken >= PinTable::Take::kWait) {
+      process.lock().unlock();
+      failed = taken == PinTable::Take::kBusy
+                   ? Status::Of(Code::kRegionBusy, "the range changes too fast: another process overwrites the pin table")
+                   : wait_for_purger(u, &waited_ns);
+      process.lock().lock();
+      if (!failed.ok()) break;
+      continue;
+    }
+    process.add_holder(u);
+    ++unit.pins;
+    const uint32_t generation = load_relaxed(generations + u);  // ordered by the CAS in take()
+    if (taken == PinTable::Take::kPurged || generation != unit.generation) {
+      *purged = true;
+      if (lost) append_range(lost, to_bytes(u, 1));
+      undo.push_back({u, unit.generation});
+      unit.generation = generation;
+    }
+    ++u;
+  }
+  if (failed.ok()) {
+    if (first < held_from_) held_from_ = first;
+    if (first + count > held_to_) held_to_ = first + count;
+  } else {
+    for (uint64_t v = first; v < u; ++v) {
+      --units_[v].pins;
+      if (!holds(units_[v])) process.abandon_holder(v);
+    }
+    for (const Undo& entry : undo) units_[entry.unit].generation = entry.generation;
+    *purged = false;
+    if (lost) lost->clear();
+  }
+  process.lock().unlock();
+  return failed;
+}
+
+Status SharedRegion::unpin(uint64_t offset, uint64_t length) {
+  if (Status s = usable(); !s.ok()) return s;
+  uint64_t first = 0;
+  uint64_t count = 0;
+  if (Status s = to_units(offset, length, &first, &count); !s.ok()) return s;
+  for (uint64_t u = first; u < first + count; ++u) {
+    if (!holds(units_[u])) return Status::Of(Code::kNotPinned, "a unit of the range is not pinned by this object");
+  }
+  Attachment& process = *attachment_;
+  process.lock().lock();
+  for (uint64_t u = first; u < first + count; ++u) {
+    --units_[u].pins;
+    if (!holds(units_[u])) process.drop_holder(u);
+  }
+  process.lock().unlock();
+  return Status::Ok();
+}
+
+Status SharedRegion::purge(uint64_t offset, uint64_t length, uint64_t* bytes) {
+  *bytes = 0;
+  if (Status s = usable(); !s.ok()) return s;
+  uint64_t first = 0;
+  uint64_t count = 0;
+  if (Status s = to_units(offset, length, &first, &count); !s.ok()) return s;
+  if (!purgeable()) return Status::Ok();
+  const std::shared_ptr<Attachment> process = attachment_;  // the slot must outlive the purge
+  const PinTable::Purged result = process->table().purge(first, count);
+  *bytes = result.bytes;
+  return result.status;
+}
+
+Status SharedRegion::protect() {
+  if (Status s = usable(); !s.ok()) return s;
+  return ops_.protect(fd_.get());
+}
+
+void SharedRegion::close() {
+  if (!attachment_) return;
+  if (mapping_) mapping_->replace_with_zeros();
+  mapping_.reset();
+  // The last object of the process leaves its holds to the attachment, which knows a shorter way.
+  if (!Attachment::leave(attachment_)) {
+    const uint64_t from = base_ != 0 ? 0 : held_from_;
+    const uint64_t to = base_ != 0 ? unit_count_ : held_to_;
+    attachment_->lock().lock();
+    for (uint64_t u = from; u < to; ++u) {
+      if (holds(units_[u])) attachment_->drop_holder(u);
+    }
+    attachment_->lock().unlock();
+  }
+  attachment_.reset();
+  units_.reset();
+  fd_.reset();
+}
+
+// ---- a region that may only be read: it has no slot, and writes nothing shared
+
+class ReadOnlyRegion final : public SharedRegionBase {
+ public:
+  ReadOnlyRegion(const SharedFileOps& ops, Fd fd, std::string name, Control control, const RegionOptions& options)
+      : SharedRegionBase(ops, std::move(fd), std::move(name), control.layout(), options),
+        control_(std::move(control)),
+        slots_(control_),
+        table_(control_, slots_, refusal_) {
+    read_only_ = true;
+  }
+  ~ReadOnlyRegion() override { close(); }
+
+  Status open() {
+    // Private: a stray write of a program that should only read must not kill it.
+    Result<std::shared_ptr<Mapping>> mapping = Mapping::map(fd_.get(), size_, MAP_PRIVATE);
+    if (!mapping.ok()) return mapping.status();
+    mapping_ = std::move(mapping.value());
+    return Status::Ok();
+  }
+
+  Status pin(uint64_t offset, uint64_t length, bool*, std::vector<ByteRange>*) override { return refuse(offset, length); }
+  Status unpin(uint64_t offset, uint64_t length) override { return refuse(offset, length); }
+  Status purge(uint64_t offset, uint64_t length, uint64_t* bytes) override {
+    *bytes = 0;
+    return refuse(offset, length);
+  }
+  Status protect() override { return usable(); }
+  void close() override {
+    if (mapping_) mapping_->replace_with_zeros();
+    mapping_.reset();
+    fd_.reset();
+  }
+
+ protected:
+  Status usable() const override {
+    return closed() ? Status::Of(Code::kRegionClosed, "the region is closed") : Status::Ok();
+  }
+  const Control& control() const override { return control_; }
+  Slots& slots() override { return slots_; }
+  PinTable& table() override { return table_; }
+
+ private:
+  struct Refusal final : Discarder {
+    Status discard(uint64_t, uint64_t) override { return Status::Of(Code::kReadOnly, nullptr); }
+  };
+
+  Status refuse(uint64_t offset, uint64_t length) const {
+    if (Status s = usable(); !s.ok()) return s;
+    uint64_t first = 0;
+    uint64_t count = 0;
+    if (Status s = to_units(offset, length, &first, &count); !s.ok()) return s;
+    return Status::Of(Code::kReadOnly, "the region can only be read through this fd");
+  }
+
+  Control control_;
+  Slots slots_;
+  Refusal refusal_;
+  PinTable table_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Region>> create_shared_region(const SharedFileOps& ops, Fd fd, const Layout& layout,
+                                                     const RegionOptions& options) {
+  Result<std::shared_ptr<Attachment>> attachment = Attachment::create(ops, fd.get(), layout, options.name);
+  if (!attachment.ok()) return attachment.status();
+  auto region = std::make_unique<SharedRegion>(ops, std::move(fd), options.name, std::move(attachment.value()), options);
+  if (Status s = region->open(true); !s.ok()) return s;
+  return std::unique_ptr<Region>(std::move(region));
+}
+
+Result<std::unique_ptr<Region>> attach_shared_region(const SharedFileOps& ops, Fd fd, const Header& header,
+                                                     const Layout& layout, bool writable, const RegionOptions& options) {
+  std::string name(header.name, header.name_length);
+  if (!writable) {
+    Result<Control> control = Control::map(fd.get(), layout, false);
+    if (!control.ok()) return control.status();
+    auto region =
+        std::make_unique<ReadOnlyRegion>(ops, std::move(fd), std::move(name), std::move(control.value()), options);
+    if (Status s = region->open(); !s.ok()) return s;
+    return std::unique_ptr<Region>(std::move(region));
+  }
+  Result<std::shared_ptr<Attachment>> attachment = Attachment::join(ops, fd.get(), layout);
+  if (!attachment.ok()) return attachment.status();
+  auto region = std::make_unique<SharedRegion>(ops, std::move(fd), std::move(name), std::move(attachment.value()), options);
+  if (Status s = region->open(false); !s.ok()) return s;
+  return std::unique_ptr<Region>(std::move(region));
+}
+
+}  // namespace ashmem_compat
