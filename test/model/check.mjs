@@ -1,0 +1,121 @@
+// Proves the right configurations of pin.pml and shows that each wrong variant is refused for the reason it is wrong.
+// Usage: node check.mjs [name ...]
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
+
+const model = join(dirname(fileURLToPath(import.meta.url)), 'pin.pml');
+const megabytes = 3000;
+const maxDepth = 100000;
+
+// README.md says what each is for. `finite` also refuses any cycle in the state graph: an operation that could go on for ever.
+const right = [
+  { name: 'attached', flags: ['NS=3', 'ATT=7', 'OPS=4', 'DEATHS=2'] },
+  { name: 'reuse', flags: ['NS=2', 'ATT=3', 'OPS=5', 'DEATHS=1', 'BIRTHS=1'] },
+  { name: 'reuse-again', flags: ['NS=2', 'ATT=3', 'OPS=4', 'DEATHS=2', 'BIRTHS=2'] },
+  { name: 'refill', flags: ['NS=3', 'ATT=3', 'START=2', 'OPS=4', 'DEATHS=2'] },
+  { name: 'empty', flags: ['NS=2', 'ATT=0', 'OPS=5', 'DEATHS=1', 'BIRTHS=1'] },
+  { name: 'exec', flags: ['EXEC', 'NS=2', 'ATT=3', 'OPS=5', 'DEATHS=1', 'BIRTHS=1'] },
+  { name: 'extra', flags: ['EXTRA=4', 'NS=3', 'ATT=7', 'OPS=4', 'DEATHS=1'] },
+  { name: 'extra-two', flags: ['EXTRA=6', 'NS=3', 'ATT=7', 'OPS=4', 'DEATHS=1'] },
+  { name: 'extra-reuse', flags: ['EXTRA=2', 'NS=2', 'ATT=3', 'OPS=4', 'DEATHS=2', 'BIRTHS=1'] },
+  { name: 'finite', flags: ['NS=3', 'ATT=7', 'OPS=3', 'DEATHS=1'], cycles: true },
+  { name: 'finite-reuse', flags: ['NS=2', 'ATT=3', 'OPS=3', 'DEATHS=1', 'BIRTHS=1'], cycles: true },
+];
+
+const law1 = 'law1_discarded_under_a_live_holder';
+const law2stopped = 'law2_purge_stopped_by_the_dead';
+const law2inherited = 'law2_inherited_a_bit';
+const law3 = 'law3_kept_though_lost';
+const law6 = 'law6_busy_for_the_dead';
+
+const wrong = [
+  { name: 'BUG_NO_HAZARD_SCAN', flags: ['NS=2', 'ATT=3', 'OPS=5'], expect: law1 },
+  { name: 'BUG_HAZARD_LATE', flags: ['NS=2', 'ATT=3', 'OPS=5'], expect: law1 },
+  { name: 'BUG_TAKE_FROM_LIVING', flags: ['NS=3', 'OPS=4', 'DEATHS=0'], expect: law1 },
+  { name: 'BUG_T4_OVER_DEAD', flags: ['NS=2', 'ATT=3', 'OPS=5'], expect: law1 },
+  { name: 'BUG_NO_EPOCH_IN_CLAIM', flags: ['NS=2', 'ATT=3', 'OPS=5', 'DEATHS=0'], expect: law1 },
+  { name: 'BUG_NO_DEKKER', flags: ['EXTRA=4', 'NS=3', 'OPS=4'], expect: law1 },
+  { name: 'BUG_NO_SWEEP', flags: ['NS=2', 'ATT=3', 'OPS=4'], expect: law2inherited },
+  { name: 'BUG_EPOCH_KEPT', flags: ['EXEC', 'NS=2', 'ATT=3', 'OPS=4', 'BIRTHS=1'], expect: law2inherited },
+  { name: 'BUG_DEAD_BITS_COUNT', flags: ['NS=3', 'OPS=3'], expect: law2stopped },
+  { name: 'BUG_FORGET_REFILLER', flags: ['NS=3', 'ATT=3', 'OPS=4'], expect: law3 },
+  { name: 'BUG_T8_AFTER_T7', flags: ['NS=3', 'OPS=3'], expect: law3 },
+  { name: 'BUG_T8_AFTER_T7', flags: ['EXTRA=4', 'NS=3', 'OPS=3'], expect: law3 },
+  { name: 'BUG_EXTRA_BIT_FIRST', flags: ['EXTRA=6', 'NS=3', 'OPS=5'], expect: law3 },
+  { name: 'BUG_BUSY_FOR_ALL', flags: ['NS=3', 'OPS=3'], expect: law6 },
+];
+
+function run(command, args, cwd) {
+  const result = spawnSync(command, args, { cwd, encoding: 'utf8', maxBuffer: 1 << 26 });
+  if (result.error) throw result.error;
+  return { status: result.status, text: result.stdout + result.stderr };
+}
+
+function search(flags, cycles) {
+  const directory = mkdtempSync(join(tmpdir(), 'ashmem-model-'));
+  try {
+    const begin = performance.now();
+    const generated = run('spin', [...flags.map((flag) => `-D${flag}`), '-a', model], directory);
+    if (generated.status !== 0) throw new Error(`spin -a failed:\n${generated.text}`);
+    // COLLAPSE compresses states without loss: the search stays exhaustive.
+    const options = ['-O2', '-w', cycles ? '-DNP' : '-DSAFETY', '-DCOLLAPSE', `-DMEMLIM=${megabytes}`];
+    const compiled = run('gcc', [...options, '-o', 'pan', 'pan.c'], directory);
+    if (compiled.status !== 0) throw new Error(`gcc failed:\n${compiled.text}`);
+    const { text } = run('./pan', [`-m${maxDepth}`, ...(cycles ? ['-l'] : [])], directory);
+    const number = (pattern) => Number(pattern.exec(text)?.[1] ?? Number.NaN);
+    return {
+      text,
+      states: number(/(\d+(?:\.\d+)?(?:e\+\d+)?) states, stored/),
+      depth: number(/depth reached (\d+)/),
+      errors: number(/errors: (\d+)/),
+      complete:
+        /Full statespace search/.test(text) &&
+        !/max search depth too small|Search not completed|out of memory|-DMEMLIM|VECTORSZ/.test(
+          text,
+        ),
+      violation: /^pan:\d*:? *(.*(?:violated|invalid end state|cycle).*)$/m.exec(text)?.[1],
+      seconds: (performance.now() - begin) / 1000,
+    };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function report(verdict, name, flags, result, remark) {
+  const numbers = `${result.states} states, depth ${result.depth}, ${result.seconds.toFixed(1)} s`;
+  console.log(`${verdict.padEnd(8)} ${name} [${flags.join(' ')}]: ${numbers}${remark ? `; ${remark}` : ''}`);
+}
+
+if (spawnSync('spin', ['-V']).error) {
+  console.log('skipped: spin is not installed');
+  process.exit(process.env.CI === 'true' ? 1 : 77);
+}
+
+const only = process.argv.slice(2);
+const chosen = ({ name }) => only.length === 0 || only.includes(name);
+let failures = 0;
+const begin = performance.now();
+
+for (const { name, flags, cycles } of right.filter(chosen)) {
+  const result = search(flags, cycles);
+  const proven = result.errors === 0 && result.complete;
+  if (!proven) failures++;
+  report(proven ? 'proven' : 'FAILED', name, flags, result, proven ? '' : (result.violation ?? 'search not complete'));
+  if (!proven && !result.violation) console.log(result.text);
+}
+
+for (const { name, flags, expect } of wrong.filter(chosen)) {
+  const result = search([name, ...flags]);
+  const refused = result.violation?.includes('assertion violated') && result.violation.includes(expect);
+  if (!refused) failures++;
+  const remark = refused ? expect : `expected ${expect}, got: ${result.violation ?? 'no violation'}`;
+  report(refused ? 'refused' : 'FAILED', name, flags, result, remark);
+}
+
+console.log(`${((performance.now() - begin) / 1000).toFixed(0)} s in all, ${failures} failed`);
+process.exit(failures === 0 ? 0 : 1);
