@@ -5,7 +5,7 @@
  * One `atomic` block is one operation on one shared word plus work on private variables. Between two blocks a process may be
  * delayed for good (a freeze) or be killed (see Killer).
  *
- * Ghosts are what really is the case. The protocol never reads them, with one exception: DEAD is the verdict of the kernel.
+ * Ghosts are what is really the case. The protocol never reads them, with one exception: DEAD is the verdict of the kernel.
  */
 
 #ifndef NS
@@ -329,8 +329,8 @@ pin_take: /* T1, T2. `told` here: REFILLING with no holder at all, which is PURG
       :: else -> w = 0; told = 0; goto pin_look
       fi
     };
-pin_retreat: /* T6: waits holding nothing */
-    atomic { extra = extra & ~MINE; BITS_CLEARED(slot_of[me]); goto claimed };
+pin_retreat: /* T6: waits holding nothing; what it held after an earlier look was never answered for */
+    atomic { extra = extra & ~MINE; BITS_CLEARED(slot_of[me]); holds = holds & ~BIT(me); goto claimed };
 
 pinned:
     /* Another unit of the same pin may fail: then this one is given back and its caller told nothing. */
@@ -537,7 +537,10 @@ claimed_wait:
     atomic {
       l = 0;
       if
-      :: waits == 0 -> waits = 1; w = 0; purger_dead = 0;
+      :: waits == 0 -> w = 0; purger_dead = 0;
+#ifndef BUG_WAIT_FOREVER
+        waits = 1;
+#endif
         if
         :: back == 1 -> goto pin_again
         :: else -> goto purge_look
