@@ -245,7 +245,7 @@ export class FdChannel {
     }
     try {
       if (this.#waiters.length === 0 && this.#received < BURST) {
-        const received = this.#handle.receive();
+        const received = this.#handle.receive(false);
         if (received) {
           this.#received++;
           return Promise.resolve(decode(received));
@@ -287,7 +287,7 @@ export class FdChannel {
   #drain(): void {
     while (this.#waiters.length > 0) {
       try {
-        const received = this.#handle.receive();
+        const received = this.#handle.receive(true);
         if (!received) {
           this.#handle.wait(true);
           return;

@@ -9,8 +9,8 @@ export interface ChannelHandle {
   onSent: (error: Error | undefined) => void;
   /** 0: the kernel has it. -1: queued. n > 0: fds[n - 1] is not an open descriptor, and nothing was sent. */
   send(kind: 0 | 1 | 2, payload: string | Uint8Array | undefined, fds: readonly number[] | undefined): number;
-  /** Undefined when no whole message is there yet. */
-  receive(): [payload: string | Uint8Array | undefined, fds: number[]] | undefined;
+  /** Undefined when no whole message is there yet; unless `woken`, looks for some microseconds if that paid lately. */
+  receive(woken: boolean): [payload: string | Uint8Array | undefined, fds: number[]] | undefined;
   wait(on: boolean): void;
   /** -1 after close(). */
   fd(): number;

@@ -140,14 +140,17 @@ Napi::Value ChannelHandle::take_payload(Napi::Env env) {
   return Napi::Uint8Array::New(env, length, buffer, 0);
 }
 
-// receive(): [payload, fds], or undefined when there is no whole message yet.
+// receive(woken): [payload, fds], or undefined when there is no whole message yet.
 Napi::Value ChannelHandle::receive(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!socket_.valid()) {
     Environment::of(env).raise(env, Status::Of(Code::kChannelClosed, "the channel is closed"));
     return {};
   }
-  Result<channel::Read> result = channel::read_frame(socket_.get(), reader_);
+  // Whoever was woken has waited long enough to make looking again pointless.
+  const bool woken = info[0].ToBoolean();
+  Result<channel::Read> result = woken ? channel::read_frame(socket_.get(), reader_)
+                                       : channel::read_frame_soon(socket_.get(), reader_, spin_);
   if (!result.ok()) {
     const Code code = result.status().code;
     if (code == Code::kBadMessage) shut();  // where the next message begins nobody knows

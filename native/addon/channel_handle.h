@@ -41,6 +41,7 @@ class ChannelHandle final : public Napi::ObjectWrap<ChannelHandle>, private Poll
   channel::Watch watch_;
   channel::FrameReader reader_;
   channel::SendQueue queue_;
+  channel::SpinBudget spin_;
   channel::Peer peer_;
   bool waiting_ = false;  // a receive() is
   uint32_t armed_ = 0;    // events that the poller was asked for and has not reported

@@ -1,10 +1,12 @@
 #include "core/channel/stream.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include <cstring>
+#include <ctime>
 
 namespace ashmem_compat::channel {
 namespace {
@@ -45,6 +47,12 @@ Status ended(const FrameReader& reader, int error) {
   const char* syscall = error != 0 ? "recvmsg" : nullptr;
   if (reader.at_boundary()) return {Code::kChannelClosed, error, syscall, "the peer has closed the channel"};
   return {Code::kBadMessage, error, syscall, "the stream ended inside a message"};
+}
+
+uint64_t now() {
+  timespec time;
+  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
 }
 
 }  // namespace
@@ -102,6 +110,20 @@ Result<Read> read_frame(int fd, FrameReader& reader) {
     if (!status.ok()) return status;
   }
   return Read::kFrame;
+}
+
+Result<Read> read_frame_soon(int fd, FrameReader& reader, SpinBudget& budget) {
+  Result<Read> result = read_frame(fd, reader);
+  if (!result.ok() || result.value() == Read::kFrame) return result;
+  const uint32_t nanoseconds = budget.grant();
+  if (nanoseconds == 0) return result;
+  const uint64_t end = now() + nanoseconds;
+  while (result.ok() && result.value() == Read::kNothingYet && now() < end) {
+    ::sched_yield();  // the peer may be waiting for this very processor
+    result = read_frame(fd, reader);
+  }
+  budget.tell(result.ok() && result.value() == Read::kFrame);
+  return result;
 }
 
 Result<size_t> send_some(int fd, const iovec* pieces, size_t piece_count, const int* fds, size_t fd_count) {

@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 
 #include "core/channel/frame.h"
+#include "core/channel/spin.h"
 #include "core/platform/fd.h"
 
 namespace ashmem_compat::channel {
@@ -34,6 +35,8 @@ enum class Read { kFrame, kNothingYet };
 // Reads up to the end of the frame that `reader` is in. kChannelClosed: the stream ended between two frames.
 // kBadMessage: it ended inside one, or carries something else; nothing more can be read from it.
 Result<Read> read_frame(int fd, FrameReader& reader);
+// The same, but looks again for the time that `budget` grants when nothing is there at first.
+Result<Read> read_frame_soon(int fd, FrameReader& reader, SpinBudget& budget);
 
 // Gives the kernel what it takes now: the number of bytes, 0 if it takes none. The descriptors go with the
 // first byte. kChannelClosed: the peer is gone. kTooManyFds: too many are under way (ETOOMANYREFS).
