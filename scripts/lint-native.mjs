@@ -1,0 +1,83 @@
+// clang-format over all C++, clang-tidy over the core and the addon. --fix formats in place instead of complaining.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { root } from './addon.mjs';
+
+const require = createRequire(import.meta.url);
+const fix = process.argv.includes('--fix');
+let failures = 0;
+
+function has(tool) {
+  if (!spawnSync(tool, ['--version']).error) return true;
+  console.log(`skipped: ${tool} is not installed`);
+  if (process.env.CI === 'true') failures++;
+  return false;
+}
+
+function sources(...folders) {
+  const args = ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', ...folders];
+  const names = spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout.split('\0');
+  return [...new Set(names)].filter((name) => /\.(cc|cpp|h|c)$/.test(name)).sort();
+}
+
+function format() {
+  const files = sources('native', 'test', 'android');
+  const args = fix ? ['-i'] : ['--dry-run', '-Werror'];
+  const { status } = spawnSync('clang-format', [...args, ...files], { cwd: root, stdio: 'inherit' });
+  console.log(
+    `clang-format: ${files.length} files${status === 0 ? '' : ', not all formatted (npm run format)'}`,
+  );
+  if (status !== 0) failures++;
+}
+
+/** Writes build/lint/compile_commands.json without building anything. Tests off: each file then has one entry. */
+function configure() {
+  const definitions = [
+    `CMAKE_JS_INC=${require('node-api-headers').include_dir}`,
+    'CMAKE_EXPORT_COMPILE_COMMANDS=ON',
+    'ASHMEM_COMPAT_TESTS=OFF',
+  ];
+  const args = ['-S', '.', '-B', 'build/lint', ...definitions.map((definition) => `-D${definition}`)];
+  const child = spawnSync('cmake', args, { cwd: root, encoding: 'utf8' });
+  if (child.status !== 0) throw new Error(`cmake failed:\n${child.stdout}${child.stderr}`);
+}
+
+function tidyOne(file) {
+  return new Promise((resolve) => {
+    const child = spawn('clang-tidy', ['--quiet', '-p', join(root, 'build/lint'), file], { cwd: root });
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+    });
+    // Its standard error counts the warnings that it suppressed in system headers: of interest only if it fails.
+    let remarks = '';
+    child.stderr.on('data', (chunk) => {
+      remarks += chunk;
+    });
+    child.on('close', (status) => {
+      if (status !== 0) {
+        failures++;
+        console.log(output.trim() || remarks.trim());
+      }
+      resolve();
+    });
+  });
+}
+
+async function tidy() {
+  configure();
+  const files = sources('native/core', 'native/addon').filter((name) => name.endsWith('.cc'));
+  const queue = [...files];
+  const worker = async () => {
+    for (let file = queue.shift(); file; file = queue.shift()) await tidyOne(file);
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  console.log(`clang-tidy: ${files.length} files`);
+}
+
+if (has('clang-format')) format();
+if (!fix && has('clang-tidy')) await tidy();
+process.exit(failures === 0 ? 0 : 1);
