@@ -21,7 +21,7 @@ bool PinTable::purger_is_void(uint64_t word) {
   if (slot >= control_.layout().slot_count) return true;
   uint64_t life = 0;
   if (slots_.is_void(slot, &life)) return true;
-  return identity_of(life) != purger_identity(word);
+  return purger_tag(life) != tag_of_purger(word);
 }
 
 bool PinTable::being_purged(uint64_t unit) {
@@ -155,10 +155,7 @@ PinTable::Take PinTable::take_slowly(uint64_t unit) {
         return Take::kPurged;
       case UnitState::kPurging:
         if (!purger_is_void(w)) return Take::kWait;
-        if (adopt(unit, w)) {
-          uint64_t bytes = 0;
-          finish(unit, 1, Mark::kAdopted, &bytes);
-        }
+        finish_for_the_dead(unit, w);
         w = load_acquire(word);
         continue;
     }
@@ -180,10 +177,7 @@ PinTable::Take PinTable::take_extra(uint64_t unit) {
     if (state_of(w) == UnitState::kPurging) {
       fetch_and_acq_rel(extra, ~extra_bit_);
       if (!purger_is_void(w)) return Take::kWait;
-      if (adopt(unit, w)) {
-        uint64_t bytes = 0;
-        finish(unit, 1, Mark::kAdopted, &bytes);
-      }
+      finish_for_the_dead(unit, w);
       continue;
     }
     if (state_of(w) == UnitState::kRefilling) {
@@ -249,8 +243,29 @@ void PinTable::abandon(uint64_t unit, bool refiller) {
 
 // ---- purge
 
-// T7: takes a unit over from a purger that is void.
-bool PinTable::adopt(uint64_t unit, uint64_t word) { return cas_seq_cst(control_.word(unit), word, purging_); }
+// T7: takes a unit over from a purger that is void. True if it is now ours to discard.
+bool PinTable::adopt(uint64_t unit, uint64_t word, Census& census) {
+  if (!cas_seq_cst(control_.word(unit), word, purging_)) return false;
+  if (control_.layout().extra_words == 0 || !held_in_extra(unit, census)) return true;
+  // The dead purger may or may not have discarded the unit before it found the holder: nobody can say 'kept' any more.
+  set_purged(unit);
+  return false;
+}
+
+// T5 for one unit that is ours.
+bool PinTable::set_purged(uint64_t unit) {
+  uint32_t* generation = control_.generation(unit);
+  store_relaxed(generation, load_relaxed(generation) + 1);
+  uint64_t mine = purging_;
+  return cas_release(control_.word(unit), mine, unit_word(UnitState::kPurged, kReleased));
+}
+
+// For a pin that met the unit of a void purger: leaves it PURGED, or to whoever was quicker.
+void PinTable::finish_for_the_dead(uint64_t unit, uint64_t word) {
+  Census census(slots_, control_.layout().slot_count);
+  uint64_t bytes = 0;
+  if (adopt(unit, word, census)) finish(unit, 1, Mark::kAdopted, &bytes);
+}
 
 PinTable::Mark PinTable::mark(uint64_t unit, Census& census) {
   uint64_t* word = control_.word(unit);
@@ -260,7 +275,7 @@ PinTable::Mark PinTable::mark(uint64_t unit, Census& census) {
     if (s == UnitState::kPurged) return Mark::kSkipped;
     if (s == UnitState::kPurging) {
       if (!purger_is_void(w)) return Mark::kSkipped;
-      if (adopt(unit, w)) return Mark::kAdopted;
+      if (adopt(unit, w, census)) return Mark::kAdopted;
       continue;
     }
     if ((w & kHolderBits) != 0 || !(w & kReleased)) {
@@ -295,12 +310,7 @@ Status PinTable::finish(uint64_t first, uint64_t count, Mark kind, uint64_t* byt
   }
   stage(Stage::kDiscarded);
   for (uint64_t u = first; u < first + count; ++u) {
-    uint32_t* generation = control_.generation(u);
-    store_relaxed(generation, load_relaxed(generation) + 1);
-    uint64_t mine = purging_;
-    if (cas_release(control_.word(u), mine, unit_word(UnitState::kPurged, kReleased))) {  // T5
-      *bytes += layout.unit_bytes(u);
-    }
+    if (set_purged(u)) *bytes += layout.unit_bytes(u);
   }
   return status;
 }

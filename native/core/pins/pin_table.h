@@ -97,7 +97,9 @@ class PinTable {
   bool any_bit(uint64_t unit, uint64_t word);
   void clear_bit(uint64_t unit, uint32_t slot);
   void void_bit(uint64_t unit, uint32_t slot, uint64_t life);
-  bool adopt(uint64_t unit, uint64_t word);
+  bool adopt(uint64_t unit, uint64_t word, Census& census);
+  bool set_purged(uint64_t unit);
+  void finish_for_the_dead(uint64_t unit, uint64_t word);
   Mark mark(uint64_t unit, Census& census);
   bool held_in_extra(uint64_t unit, Census& census);
   Status finish(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes);

@@ -130,6 +130,7 @@ Status Slots::claim(const std::function<void(uint32_t)>& sweep) {
       in_the_way = true;
       continue;
     }
+    store_seq_cst(&control_.slot(i)->hazard, uint64_t{0});  // the dead owner's, which would block another slot
     sweep(i);
     expected = attaching;
     const uint64_t mine = life_word(Phase::kActive, epoch_of(attaching), identity);

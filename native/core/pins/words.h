@@ -50,14 +50,18 @@ constexpr uint64_t make_identity(uint32_t ns, uint32_t pid, uint64_t start_time)
          (start_time & ((uint64_t{1} << kStartTimeBits) - 1));
 }
 
-// The word of a unit that the owner of slot `slot`, with life word `life`, is purging.
+// The word of a unit that the owner of slot `slot`, with life word `life`, is purging. It names the life, epoch included:
+// with the identity alone, a process that left and came back would be taken for its own void former self.
+constexpr int kPurgerTagBits = 50;
+constexpr uint64_t purger_tag(uint64_t life) { return life >> 12 & ((uint64_t{1} << kPurgerTagBits) - 1); }
 constexpr uint64_t purging_word(uint32_t slot, uint64_t life) {
-  return unit_word(UnitState::kPurging, kReleased | identity_of(life) << 10 | slot);
+  return unit_word(UnitState::kPurging, kReleased | purger_tag(life) << 10 | slot);
 }
 constexpr uint32_t purger_slot(uint64_t word) { return word & 1023; }
-constexpr uint64_t purger_identity(uint64_t word) { return word >> 10 & kIdentityMask; }
+constexpr uint64_t tag_of_purger(uint64_t word) { return word >> 10 & ((uint64_t{1} << kPurgerTagBits) - 1); }
 
-static_assert(10 + kIdentityBits == kSlotsInUnitWord, "a purger's slot and identity fill the holder bits");
+static_assert(10 + kPurgerTagBits == kSlotsInUnitWord, "a purger's slot and tag fill the holder bits");
+static_assert(12 + kPurgerTagBits == 62, "the tag is the life word less the phase and 12 bits of the start time");
 static_assert(kMaxSlots <= 1024, "a slot number has 10 bits in a purging word");
 
 }  // namespace ashmem_compat

@@ -1,0 +1,178 @@
+// Real processes for tests: forked children that attach for themselves, and are stopped and killed at known points.
+#pragma once
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <functional>
+#include <memory>
+
+#include "core/backends/backend.h"
+#include "core/pins/layout.h"
+#include "core/pins/words.h"
+#include "core/platform/page.h"
+#include "core/platform/stage.h"
+
+namespace ashmem_compat::testing {
+
+// Words that a test and its children share, to tell each other where they are.
+struct Shared {
+  volatile uint64_t word[64];
+};
+inline Shared* shared_words() {
+  void* p = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  return static_cast<Shared*>(p);
+}
+
+inline void nap_ms(long ms) {
+  timespec t{ms / 1000, ms % 1000 * 1'000'000};
+  nanosleep(&t, nullptr);
+}
+
+// A child that runs `body` and exits with its result. It dies with the test.
+class Child {
+ public:
+  explicit Child(const std::function<int()>& body) {
+    fflush(nullptr);
+    pid_ = fork();
+    if (pid_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      _exit(body());
+    }
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() {
+    if (pid_ > 0) kill_and_reap();
+  }
+
+  pid_t pid() const { return pid_; }
+  void signal(int number) const { ::kill(pid_, number); }
+  void kill_and_reap() {
+    ::kill(pid_, SIGKILL);
+    reap();
+  }
+  // The exit status, or minus the signal that ended it.
+  int reap() {
+    int status = 0;
+    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+  // Waits until it has stopped itself (stop_here); false if it ended instead.
+  bool wait_stopped() const {
+    int status = 0;
+    return waitpid(pid_, &status, WUNTRACED) == pid_ && WIFSTOPPED(status);
+  }
+  void resume() const { ::kill(pid_, SIGCONT); }
+
+ private:
+  pid_t pid_ = -1;
+};
+
+inline void stop_here() { raise(SIGSTOP); }
+
+// What a stage hook does when its stage has come for the n-th time.
+inline Stage hook_stage;
+inline int hook_countdown = 0;
+inline void (*hook_action)() = nullptr;
+inline void at_stage(Stage stage, void (*action)(), int nth = 1) {
+  hook_stage = stage;
+  hook_countdown = nth;
+  hook_action = action;
+  stage_hook = [](Stage now) {
+    if (now == hook_stage && hook_countdown > 0 && --hook_countdown == 0) hook_action();
+  };
+}
+inline void die_here() { ::kill(getpid(), SIGKILL); }
+
+inline std::unique_ptr<Region> make_region(uint64_t size, uint32_t max_processes = 0, uint32_t busy_ms = 1000) {
+  RegionOptions options;
+  options.name = "test";
+  options.size = size;
+  options.max_processes = max_processes;
+  options.busy_timeout_ms = busy_ms;
+  Result<std::unique_ptr<Region>> made = memfd_backend.create(options);
+  if (!made.ok()) {
+    fprintf(stderr, "create: code %d errno %d %s\n", static_cast<int>(made.status().code), made.status().error,
+            made.status().detail ? made.status().detail : "");
+    abort();
+  }
+  return std::move(made.value());
+}
+
+inline Result<std::unique_ptr<Region>> try_attach(int fd, uint32_t busy_ms = 1000) {
+  RegionOptions options;
+  options.busy_timeout_ms = busy_ms;
+  return memfd_backend.attach(Fd(fcntl(fd, F_DUPFD_CLOEXEC, 0)), options);
+}
+
+// For a child, whose failure to attach the parent sees as an exit status.
+inline std::unique_ptr<Region> attach_or_exit(int fd, uint32_t busy_ms = 1000) {
+  Result<std::unique_ptr<Region>> made = try_attach(fd, busy_ms);
+  if (!made.ok()) {
+    fprintf(stderr, "attach: code %d errno %d %s\n", static_cast<int>(made.status().code), made.status().error,
+            made.status().detail ? made.status().detail : "");
+    _exit(90);
+  }
+  return std::move(made.value());
+}
+
+struct Pinned {
+  Code code;
+  bool purged;
+};
+inline Pinned pin(Region& region, uint64_t offset, uint64_t length) {
+  bool purged = false;
+  const Status status = region.pin(offset, length, &purged, nullptr);
+  return {status.code, purged};
+}
+inline Code unpin(Region& region, uint64_t offset, uint64_t length) { return region.unpin(offset, length).code; }
+inline uint64_t purge(Region& region, uint64_t offset, uint64_t length) {
+  uint64_t bytes = 0;
+  const Status status = region.purge(offset, length, &bytes);
+  return status.ok() ? bytes : ~uint64_t{0};
+}
+inline bool is_pinned(Region& region, uint64_t offset, uint64_t length) {
+  bool pinned = false;
+  region.pinned(offset, length, &pinned);
+  return pinned;
+}
+
+// The control area of a region as a peer that plays by no rules sees it.
+class RawControl {
+ public:
+  explicit RawControl(int fd) {
+    const off_t end = lseek(fd, 0, SEEK_END);
+    pread(fd, &header_, sizeof header_, end - static_cast<off_t>(kHeaderSize));
+    length_ = static_cast<size_t>(end) - header_.control_offset;
+    base_ = static_cast<char*>(mmap(nullptr, length_, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+                                    static_cast<off_t>(header_.control_offset)));
+  }
+  ~RawControl() { munmap(base_, length_); }
+  const Header& header() const { return header_; }
+  char* base() const { return base_; }
+  size_t length() const { return length_; }
+  uint64_t* word(uint64_t unit) const { return at(header_.words_offset) + unit; }
+  Slot* slot(uint32_t i) const { return reinterpret_cast<Slot*>(at(header_.slots_offset)) + i; }
+  uint64_t* namespaces() const { return at(header_.namespaces_offset); }
+
+ private:
+  uint64_t* at(uint64_t offset) const { return reinterpret_cast<uint64_t*>(base_ + (offset - header_.control_offset)); }
+  Header header_{};
+  char* base_ = nullptr;
+  size_t length_ = 0;
+};
+
+}  // namespace ashmem_compat::testing
