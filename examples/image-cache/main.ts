@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { probe, SharedRegion } from '../../lib/index.ts';
 import { Crew } from './crew.ts';
 import { Layout } from './layout.ts';
-import { memoryOf } from './memory.ts';
+import { memoryOfProcesses, memoryOfRegion } from './memory.ts';
 import { HELP, type Options, readOptions } from './options.ts';
 import { findPhotos } from './photos.ts';
 import { Progress } from './progress.ts';
@@ -38,7 +38,11 @@ async function main(options: Options): Promise<boolean> {
   try {
     const phases = await work(crew, region, layout, options);
     printTable(phases);
-    printMemory(memoryOf([process.pid, ...crew.pids], NAME), crew.wanted, options.workers);
+    printMemory({
+      region: memoryOfRegion([process.pid, ...crew.pids], NAME),
+      privateCaches: crew.wanted,
+      workers: memoryOfProcesses(crew.pids),
+    });
     return printVerdict(phases);
   } finally {
     crew.dismiss();
@@ -52,15 +56,19 @@ async function work(crew: Crew, region: SharedRegion, layout: Layout, options: O
   const requests = layout.slots * REQUESTS_PER_PHOTO;
 
   const progress = new Progress('serving thumbnails', requests * options.rounds);
-  let purged = '';
-  for (let round = 0; round < options.rounds; round++) {
-    const phase = round < warm ? 'warmUp' : round < half ? 'untilPurge' : 'afterPurge';
-    const served = crew.round(requests, (done) => progress.advance(done, phase));
-    if (round === half) purged = await purgeSome(region, layout);
-    phases[phase] = sum([phases[phase], await served]);
+  const purges: string[] = [];
+  try {
+    for (let round = 0; round < options.rounds; round++) {
+      const phase = round < warm ? 'warmUp' : round < half ? 'untilPurge' : 'afterPurge';
+      const served = crew.round(requests, (done) => progress.advance(done, phase));
+      const purge = round === half ? purgeSome(region, layout).then((text) => purges.push(text)) : undefined;
+      const [tally] = await Promise.all([served, purge]);
+      phases[phase] = sum([phases[phase], tally]);
+    }
+  } finally {
+    progress.end();
   }
-  progress.end();
-  console.log(purged);
+  console.log(...purges);
   return phases;
 }
 

@@ -16,25 +16,22 @@ function sumPss(smaps: string, passes: (header: string) => boolean): number {
   return sum;
 }
 
-export interface Memory {
-  /** What the processes take in all. */
-  processes: number;
-  /** What of it is the region. */
-  region: number;
+/** Bytes that these processes take together. Undefined where the system does not tell. */
+export function memoryOfProcesses(pids: number[]): number | undefined {
+  return add(pids, (pid) => sumPss(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'), () => true));
 }
 
-/** Bytes that these processes take together; undefined where the system does not tell. */
-export function memoryOf(pids: number[], regionName: string): Memory | undefined {
-  const memory = { processes: 0, region: 0 };
+/** Bytes that these processes have of a region, together: if they are all that map it, what it takes. */
+export function memoryOfRegion(pids: number[], name: string): number | undefined {
+  const isRegion = (header: string) =>
+    header.includes(`/memfd:${name}`) || header.includes(`/ashmem/${name}`);
+  return add(pids, (pid) => sumPss(readFileSync(`/proc/${pid}/smaps`, 'utf8'), isRegion));
+}
+
+function add(pids: number[], bytes: (pid: number) => number): number | undefined {
   try {
-    for (const pid of pids) {
-      memory.processes += sumPss(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'), () => true);
-      memory.region += sumPss(readFileSync(`/proc/${pid}/smaps`, 'utf8'), (header) =>
-        header.includes(`/memfd:${regionName}`),
-      );
-    }
+    return pids.reduce((sum, pid) => sum + bytes(pid), 0);
   } catch {
     return undefined;
   }
-  return memory;
 }

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { renderPhotos } from './render.ts';
 import { sharp } from './sharp.ts';
@@ -46,10 +46,10 @@ function describe(taken: number, found: number, whose: string): string {
 
 async function listImages(dir: string): Promise<string[]> {
   const names = await readdir(dir, { recursive: true });
-  return names
-    .filter((name) => EXTENSIONS.includes(extname(name).toLowerCase()))
-    .sort()
-    .map((name) => join(dir, name));
+  const images = names.filter((name) => EXTENSIONS.includes(extname(name).toLowerCase())).sort();
+  // Packages of wallpapers have one file under several names; a dangling link has none.
+  const paths = await Promise.all(images.map((name) => realpath(join(dir, name)).catch(() => undefined)));
+  return [...new Set(paths.filter((path) => path !== undefined))];
 }
 
 /** The first `limit` that sharp can make sense of and that have at least so many megapixels. */

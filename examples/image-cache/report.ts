@@ -1,4 +1,3 @@
-import type { Memory } from './memory.ts';
 import { median, sum, type Tally } from './tally.ts';
 
 /** What happened in the three parts of a run. */
@@ -37,16 +36,19 @@ export function printTable({ warmUp, untilPurge, afterPurge }: Phases): void {
   line('time per miss (median)', (t) => time(t.missTimes));
 }
 
-export function printMemory(memory: Memory | undefined, wanted: number, workers: number): void {
+/** Bytes; undefined is what the system does not tell. */
+export interface Memory {
+  region: number | undefined;
+  privateCaches: number;
+  workers: number | undefined;
+}
+
+export function printMemory(memory: Memory): void {
+  const known = (bytes: number | undefined) => (bytes === undefined ? 'unknown' : mebibytes(bytes));
   console.log();
-  if (memory === undefined) {
-    row('one private cache per worker would take', mebibytes(wanted));
-    console.log('(what the shared one takes cannot be read from /proc here)');
-    return;
-  }
-  row('memory of the shared cache (PSS)', mebibytes(memory.region));
-  row('one private cache per worker would take', mebibytes(wanted));
-  row(`the ${workers} workers and this process, all (PSS)`, mebibytes(memory.processes));
+  row('memory of the shared cache (PSS)', known(memory.region));
+  row('one private cache per worker would take', known(memory.privateCaches));
+  row('all workers, with code and heap (PSS)', known(memory.workers));
 }
 
 /** Says what was to be shown and whether it was. True if all of it was. */
