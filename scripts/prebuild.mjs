@@ -1,6 +1,7 @@
 // Makes the binaries that the package ships: prebuilds/NAME-vVERSION-napi-v8-PLATFORM-ARCH.tar.gz, which prebuild writes, and the
 // same binary unpacked as prebuilds/PLATFORM-ARCH/ashmem_compat.node, which works where install scripts are blocked.
 // Works in a copy of the sources under build/prebuild, because prebuild removes the build folder of the project that it builds.
+// Speaks on standard error: `npm pack --json` runs it too.
 // --if-stale: only if the unpacked binary is missing or older than the sources.
 
 import { spawnSync } from 'node:child_process';
@@ -52,7 +53,7 @@ function checkDependencies(binary) {
   const versions = [...run('readelf', ['-VW', binary]).matchAll(/GLIBC_(\d+)\.(\d+)/g)];
   const glibc = Math.max(0, ...versions.map((match) => Number(match[1]) * 1000 + Number(match[2])));
   const floor = glibc ? `; glibc ${Math.floor(glibc / 1000)}.${glibc % 1000} or newer` : '';
-  console.log(`needs ${needed.join(', ') || 'nothing'}${floor}`);
+  console.error(`needs ${needed.join(', ') || 'nothing'}${floor}`);
 }
 
 function prebuild() {
@@ -72,11 +73,11 @@ function prebuild() {
   if (tarballs.length === 0) throw new BuildError('prebuild wrote no tarball');
   for (const name of tarballs) {
     copyFileSync(join(stage, 'prebuilds', name), join(root, 'prebuilds', name));
-    console.log(`prebuilds/${name}`);
+    console.error(`prebuilds/${name}`);
   }
   rmSync(shippedBinary, { force: true });
   copyFileSync(binary, shippedBinary);
-  console.log(shippedBinary.slice(root.length));
+  console.error(shippedBinary.slice(root.length));
   rmSync(stage, { recursive: true, force: true });
 }
 
