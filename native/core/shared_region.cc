@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/platform/residency.h"
 #include "core/shared_region_base.h"
 
 namespace ashmem_compat {
@@ -55,8 +56,10 @@ class SharedRegion final : public SharedRegionBase {
   bool holds(const Unit& unit) const { return unit.pins + base_ != 0; }
   Status wait_for_purger(uint64_t unit, uint64_t* waited_ns);
   Status snapshot_generations();
+  Status purge_strays(uint64_t first, uint64_t count);
 
   std::shared_ptr<Attachment> attachment_;
+  Residency residency_;
   ZeroedArray<Unit> units_;
   const uint64_t unit_count_;
   uint32_t base_ = 0;  // 1 for the creator's object
@@ -205,7 +208,31 @@ Status SharedRegion::purge(uint64_t offset, uint64_t length, uint64_t* bytes) {
   const std::shared_ptr<Attachment> process = attachment_;  // the slot must outlive the purge
   const PinTable::Purged result = process->table().purge(first, count);
   *bytes = result.bytes;
-  return result.status;
+  if (!result.status.ok() || result.already == 0) return result.status;
+  return purge_strays(first, count);
+}
+
+// Units that were discarded before may have pages again, because somebody looked at them (tmpfs gives a hole a page on
+// the first touch). They are found by mincore(2), so that a purge of what is long gone stays cheap.
+Status SharedRegion::purge_strays(uint64_t first, uint64_t count) {
+  PinTable& table = attachment_->table();
+  uint64_t run = 0;
+  for (uint64_t u = first; u <= first + count; ++u) {
+    uint64_t resident = 0;
+    if (u < first + count && table.is_purged(u)) {
+      const ByteRange range = to_bytes(u, 1);
+      if (Status s = residency_.bytes(mapping_->data(), size_, range.offset, range.length, &resident); !s.ok()) return s;
+    }
+    if (resident != 0) {
+      ++run;
+    } else if (run > 0) {
+      const PinTable::Purged again = table.purge_again(u - run, run);
+      if (!again.status.ok()) return again.status;
+      run = 0;
+    }
+  }
+  residency_.forget();
+  return Status::Ok();
 }
 
 Status SharedRegion::protect() {

@@ -111,6 +111,21 @@ TEST(discarded_bytes_read_as_zeros_and_take_no_memory) {
   CHECK_EQ(purge(*a, 0, 64 * kPage), uint64_t{0});  // a second purge finds nothing
 }
 
+TEST(a_look_at_discarded_bytes_costs_memory_only_until_the_next_purge) {
+  auto a = make_region(64 * kPage);
+  unpin(*a, 0, 64 * kPage);
+  purge(*a, 0, 64 * kPage);
+  volatile char* bytes = a->mapping()->data();
+  for (uint64_t page = 3; page < 60; page += 2) CHECK_EQ(bytes[page * kPage], 0);
+  RegionStats stats;
+  a->stats(&stats);
+  CHECK(stats.resident > 0);
+  CHECK_EQ(purge(*a, 0, 64 * kPage), uint64_t{0});  // nothing was lost that had not been lost before
+  a->stats(&stats);
+  CHECK_EQ(stats.resident, uint64_t{0});
+  CHECK(pin(*a, 0, 64 * kPage).purged);
+}
+
 TEST(the_last_unit_may_be_cut_short) {
   auto a = make_region(2 * kPage + 100);
   CHECK_EQ(unpin(*a, 2 * kPage, 100), Code::kOk);

@@ -56,12 +56,14 @@ Result<SendQueue::Outcome> SendQueue::send(int socket, Kind kind, const uint8_t*
     std::memcpy(frame.bytes.get() + at, payload + (sent - kHeaderSize), length - (sent - kHeaderSize));
   }
   if (frame.size == size) {
+    // All of them are looked at before the first is duplicated: a duplicate may get the number of one that is
+    // not open.
+    bad_fd = first_bad(fds, fd_count);
+    if (bad_fd < fd_count) return Status{Code::kSystem, EBADF, "fcntl", nullptr};
     frame.fds.reserve(fd_count);
     for (size_t i = 0; i < fd_count; i++) {
       frame.fds.emplace_back(::fcntl(fds[i], F_DUPFD_CLOEXEC, 0));
-      if (frame.fds.back().valid()) continue;
-      if (errno == EBADF) bad_fd = i;
-      return Status::System("fcntl");
+      if (!frame.fds.back().valid()) return Status::System("fcntl");
     }
   }
   frames_.push_back(std::move(frame));

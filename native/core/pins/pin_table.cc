@@ -243,7 +243,7 @@ void PinTable::abandon(uint64_t unit, bool refiller) {
 
 // ---- purge
 
-// T7: takes a unit over from a purger that is void. True if it is now ours to discard.
+// T7, T9: takes over a unit of a void purger, or one that is PURGED. True if it is now ours to discard.
 bool PinTable::adopt(uint64_t unit, uint64_t word, Census& census) {
   if (!cas_seq_cst(control_.word(unit), word, purging_)) return false;
   if (control_.layout().extra_words == 0 || !held_in_extra(unit, census)) return true;
@@ -267,12 +267,16 @@ void PinTable::finish_for_the_dead(uint64_t unit, uint64_t word) {
   if (adopt(unit, word, census)) finish(unit, 1, Mark::kAdopted, &bytes);
 }
 
-PinTable::Mark PinTable::mark(uint64_t unit, Census& census) {
+PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
   uint64_t* word = control_.word(unit);
   for (int i = 0; i < kAttempts; ++i) {
     uint64_t w = load_acquire(word);
     const UnitState s = state_of(w);
-    if (s == UnitState::kPurged) return Mark::kSkipped;
+    if (s == UnitState::kPurged) {
+      if (!again || (w & kHolderBits) != 0) return Mark::kSkipped;
+      return adopt(unit, w, census) ? Mark::kAgain : Mark::kSkipped;  // T9
+    }
+    if (again) return Mark::kSkipped;
     if (s == UnitState::kPurging) {
       if (!purger_is_void(w)) return Mark::kSkipped;
       if (adopt(unit, w, census)) return Mark::kAdopted;
@@ -310,12 +314,12 @@ Status PinTable::finish(uint64_t first, uint64_t count, Mark kind, uint64_t* byt
   }
   stage(Stage::kDiscarded);
   for (uint64_t u = first; u < first + count; ++u) {
-    if (set_purged(u)) *bytes += layout.unit_bytes(u);
+    if (set_purged(u) && kind != Mark::kAgain) *bytes += layout.unit_bytes(u);
   }
   return status;
 }
 
-PinTable::Purged PinTable::purge(uint64_t first, uint64_t count) {
+PinTable::Purged PinTable::purge(uint64_t first, uint64_t count, bool again) {
   const Layout& layout = control_.layout();
   // Long runs make the discard cheap; a bound on them bounds how long a pin may have to wait.
   constexpr uint64_t kLongestRun = 16u << 20;
@@ -325,12 +329,13 @@ PinTable::Purged PinTable::purge(uint64_t first, uint64_t count) {
   Mark kind = Mark::kSkipped;  // of the run start .. u
   uint64_t start = first;
   for (uint64_t u = first; u <= first + count; ++u) {
-    const Mark next = u < first + count ? mark(u, census) : Mark::kSkipped;
+    const Mark next = u < first + count ? mark(u, census, again) : Mark::kSkipped;
+    if (u < first + count && next == Mark::kSkipped && is_purged(u)) ++result.already;
     if (kind != Mark::kSkipped && (next != kind || u - start == longest)) {
       const Status status = finish(start, u - start, kind, &result.bytes);
       if (!status.ok()) {
         if (next == Mark::kMarked) unmark(u, 1);
-        if (next == Mark::kAdopted) finish(u, 1, next, &result.bytes);
+        if (next == Mark::kAdopted || next == Mark::kAgain) finish(u, 1, next, &result.bytes);
         result.status = status;
         return result;
       }

@@ -69,11 +69,15 @@ class PinTable {
   bool held(uint64_t unit, Census& census);
 
   struct Purged {
-    uint64_t bytes = 0;   // of data discarded by this call
-    Status status;        // the first discard that failed, if any
+    uint64_t bytes = 0;    // of data discarded by this call
+    uint64_t already = 0;  // units that were PURGED before
+    Status status;         // the first discard that failed, if any
   };
   // T4, T5, T7, T8 over first .. first + count: discards what no living process holds.
-  Purged purge(uint64_t first, uint64_t count);
+  Purged purge(uint64_t first, uint64_t count) { return purge(first, count, false); }
+  // T9: discards PURGED units once more. A mere look at a discarded page gives it memory again.
+  Purged purge_again(uint64_t first, uint64_t count) { return purge(first, count, true); }
+  bool is_purged(uint64_t unit) const { return state_of(load_relaxed(control_.word(unit))) == UnitState::kPurged; }
 
   // A3: clears slot `slot` out of every unit.
   void sweep(uint32_t slot);
@@ -86,6 +90,7 @@ class PinTable {
     kSkipped,
     kMarked,   // T4: ours to discard, and READY again if the discard fails
     kAdopted,  // T7: the dead purger may have discarded it already, so PURGED whatever happens
+    kAgain,    // T9: it was PURGED before
   };
 
   Take take_slowly(uint64_t unit);
@@ -100,7 +105,8 @@ class PinTable {
   bool adopt(uint64_t unit, uint64_t word, Census& census);
   bool set_purged(uint64_t unit);
   void finish_for_the_dead(uint64_t unit, uint64_t word);
-  Mark mark(uint64_t unit, Census& census);
+  Purged purge(uint64_t first, uint64_t count, bool again);
+  Mark mark(uint64_t unit, Census& census, bool again);
   bool held_in_extra(uint64_t unit, Census& census);
   Status finish(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes);
   void unmark(uint64_t first, uint64_t count);

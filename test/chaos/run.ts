@@ -1,0 +1,110 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { SharedRegion } from '../../lib/index.ts';
+import { nativeProgram } from '../helpers/native-program.ts';
+import { random } from '../helpers/random.ts';
+import { counter, Ledger } from './ledger.ts';
+
+export interface ChaosOptions {
+  seconds: number;
+  seed: number;
+  /** Units of the victim. Few of them make many collisions. */
+  units?: number;
+  maxProcesses?: number;
+  /** C++ processes, which are born and die within a millisecond. */
+  workers?: number;
+  /** Node processes among them. */
+  nodeWorkers?: number;
+  /** Attached processes that do nothing: 59 push the others into the extra words. */
+  idle?: number;
+}
+
+export interface ChaosResult {
+  deaths: number;
+  operations: number;
+  violations: number;
+  busy: number;
+  told: number;
+  checked: number;
+  /** File descriptors of the driving process that were not there before. */
+  leakedFds: number;
+  /** Bytes still held when everybody was gone. */
+  leakedPins: number;
+  /** Bytes still in memory after a purge of everything. */
+  leakedBytes: number;
+}
+
+const workerPath = fileURLToPath(new URL('./worker.ts', import.meta.url));
+const openFds = () => readdirSync('/proc/self/fd').length;
+
+/** Lets processes loose on one region for a while, killing and stopping them at random; nothing that was promised may be lost. */
+export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
+  const { seconds, seed, units = 64, workers = 6, nodeWorkers = 2, idle = 0 } = options;
+  const fdsBefore = openFds();
+  const region = SharedRegion.create({ name: 'chaos', size: units * 4096, granularity: 4096, maxProcesses: options.maxProcesses ?? 60 });
+  const ledgerRegion = SharedRegion.create({ name: 'chaos-ledger', size: Ledger.bytes(units) });
+  const ledger = new Ledger(ledgerRegion);
+  region.unpin();
+  const next = random(seed);
+  let deaths = 0;
+  let failures = 0;
+  let over = false;
+
+  const driver = spawn(
+    nativeProgram('chaos'),
+    ['3', '4', `${workers}`, `${seconds}`, `${seed}`, `${idle}`],
+    { stdio: ['ignore', 'pipe', 'inherit', region.fd, ledgerRegion.fd] },
+  );
+  let printed = '';
+  driver.stdout!.on('data', (chunk) => {
+    printed += chunk;
+  });
+  const driverEnd = once(driver, 'exit').then(([code]) => {
+    over = true;
+    if (code !== 0) failures++;
+  });
+
+  const nodeLife = async (): Promise<void> => {
+    while (!over) {
+      const child = spawn(process.execPath, ['--import', 'tsx', workerPath, `${next(2 ** 31)}`], {
+        stdio: ['ignore', 'ignore', 'inherit', region.fd, ledgerRegion.fd],
+      });
+      // By 'exit' the child has been reaped, but its pid is not given out again so soon.
+      const exit = once(child, 'exit');
+      const ended = exit.then(([code, signal]) => {
+        ledger.clearLocks(child.pid!);
+        if (signal === 'SIGKILL') deaths++;
+        else if (code !== 0) failures++;
+      });
+      await Promise.race([ended, sleep(600 + next(1500)), driverEnd]);
+      // When the run is over, workers end by themselves, and how they do is part of the test.
+      if (!over) child.kill('SIGKILL');
+      await ended;
+    }
+  };
+  await Promise.all([driverEnd, ...Array.from({ length: nodeWorkers }, nodeLife)]);
+
+  const driverDeaths = Number(/deaths (\d+)/.exec(printed)?.[1] ?? 0);
+  const leakedPins = region.stats().pinned;
+  region.purge();
+  const result = {
+    deaths: deaths + driverDeaths,
+    operations: ledger.read(counter.operations),
+    violations: ledger.read(counter.violations) + failures,
+    busy: ledger.read(counter.busy),
+    told: ledger.read(counter.told),
+    checked: ledger.read(counter.checked),
+    leakedPins,
+    leakedBytes: region.stats().resident,
+    leakedFds: 0,
+  };
+  region.close();
+  ledgerRegion.close();
+  // Pipes of the children close a little after them.
+  for (let i = 0; i < 200 && openFds() > fdsBefore; i++) await sleep(10);
+  result.leakedFds = Math.max(0, openFds() - fdsBefore);
+  return result;
+}
