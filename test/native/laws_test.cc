@@ -334,6 +334,28 @@ TEST(law2_slots_of_the_dead_are_used_again) {
   CHECK_EQ(purge(*a, 0, 4 * kPage), 4 * kPage);
 }
 
+TEST(law2_the_next_owner_of_a_slot_inherits_no_pins) {
+  auto a = make_region(4 * kPage, 2);  // ours and one more
+  unpin(*a, 0, 4 * kPage);
+  Child dead([&] {
+    auto b = attach_or_exit(a->fd());
+    pin(*b, 0, 4 * kPage);
+    die_here();
+    return 0;
+  });
+  dead.reap();
+  Child next([&] {
+    auto b = attach_or_exit(a->fd());
+    stop_here();
+    return unpin(*b, 0, kPage) == Code::kNotPinned ? 0 : 1;
+  });
+  REQUIRE(next.wait_stopped());
+  CHECK(!is_pinned(*a, 0, kPage));
+  CHECK_EQ(purge(*a, 0, 4 * kPage), 4 * kPage);
+  next.resume();
+  CHECK_EQ(next.reap(), 0);
+}
+
 TEST(law2_a_forked_child_holds_nothing_and_takes_nothing_away) {
   auto a = make_region(2 * kPage);
   Child child([&] {
