@@ -3,7 +3,7 @@ import { AshmemError, typeError, valueError } from '../errors.ts';
 import { native } from '../native.ts';
 import { SharedRegion } from '../region/shared-region.ts';
 import { checkPath } from './address.ts';
-import { checkFd, closeAll, fdNumbers } from './fds.ts';
+import { checkFd, closeFds, fdNumbers } from './fds.ts';
 import { decodeJson, encodeJson, type Json } from './json.ts';
 import { type ChannelHandle, Kind } from './native-types.ts';
 import { retryWhile, withPath } from './retry.ts';
@@ -15,7 +15,7 @@ export type Message = Json | Uint8Array;
 export interface Received<T = Message | undefined> {
   /** Undefined only when a region came without a message. Bytes arrive as a Uint8Array of their own memory. */
   message: T;
-  /** Descriptors that came along, close-on-exec. They are yours: close each of them. */
+  /** Descriptors that came along, close-on-exec. They are yours: close each of them (closeFds() does). A worker that ends does not. */
   fds: number[];
 }
 
@@ -55,7 +55,7 @@ function decode([payload, fds]: [string | Uint8Array | undefined, number[]]): Re
   try {
     return { message: decodeJson(payload), fds };
   } catch (error) {
-    closeAll(fds);
+    closeFds(fds);
     throw error;
   }
 }
@@ -325,7 +325,7 @@ export class FdChannel {
       }
       return { region: SharedRegion.fromFd(fds[0]!), message };
     } finally {
-      closeAll(fds); // the region works on a duplicate
+      closeFds(fds); // the region works on a duplicate
     }
   }
 

@@ -35,4 +35,5 @@ export interface NativeChannel {
   channelConnect(path: string): ChannelHandle;
   /** Fails with ERR_REGION_BUSY of flock while another server is opening in the same directory. */
   channelListen(path: string): ServerHandle;
+  channelCloseFds(fds: readonly number[]): void;
 }

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string>
 
-#include "addon/environment.h"
+#include "addon/channel_js.h"
 
 namespace ashmem_compat::addon {
 namespace {
@@ -20,12 +20,12 @@ constexpr size_t kCopyLimit = 64 * 1024;
 Napi::Function ChannelHandle::define(Napi::Env env, Shared* shared) {
   return DefineClass(env, "ChannelHandle",
                      {
-                         InstanceMethod<&ChannelHandle::send>("send"),
-                         InstanceMethod<&ChannelHandle::receive>("receive"),
-                         InstanceMethod<&ChannelHandle::wait>("wait"),
-                         InstanceMethod<&ChannelHandle::close>("close"),
-                         InstanceMethod<&ChannelHandle::peer>("peer"),
-                         InstanceMethod<&ChannelHandle::fd>("fd"),
+                         method<ChannelHandle, &ChannelHandle::send>("send"),
+                         method<ChannelHandle, &ChannelHandle::receive>("receive"),
+                         method<ChannelHandle, &ChannelHandle::wait>("wait"),
+                         method<ChannelHandle, &ChannelHandle::close>("close"),
+                         method<ChannelHandle, &ChannelHandle::peer>("peer"),
+                         method<ChannelHandle, &ChannelHandle::fd>("fd"),
                      },
                      shared);
 }
@@ -43,7 +43,7 @@ ChannelHandle::ChannelHandle(const Napi::CallbackInfo& info)
   socket_ = std::move(*info[0].As<Napi::External<Fd>>().Data());
   Result<channel::Peer> peer = channel::peer_of(socket_.get());
   if (!peer.ok()) {
-    Environment::of(info.Env()).raise(info.Env(), peer.status());
+    raise(info.Env(), peer.status());
     return;
   }
   peer_ = peer.value();
@@ -60,17 +60,18 @@ ChannelHandle::~ChannelHandle() {
 Napi::Value ChannelHandle::send(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!socket_.valid()) {
-    Environment::of(env).raise(env, Status::Of(Code::kChannelClosed, "the channel is closed"));
+    raise(env, Status::Of(Code::kChannelClosed, "the channel is closed"));
     return {};
   }
   const auto kind = static_cast<Kind>(info[0].As<Napi::Number>().Uint32Value());
   int fds[channel::kMaxFds];
   size_t fd_count = 0;
   if (info[2].IsArray()) {
-    const Napi::Array list = info[2].As<Napi::Array>();
-    fd_count = list.Length();
+    fd_count = info[2].As<Napi::Array>().Length();
     for (uint32_t i = 0; i < fd_count && i < channel::kMaxFds; i++) {
-      fds[i] = list.Get(i).As<Napi::Number>().Int32Value();
+      napi_value number;
+      if (napi_get_element(env, info[2], i, &number) != napi_ok) return {};
+      if (napi_get_value_int32(env, number, &fds[i]) != napi_ok) return {};
     }
   }
 
@@ -105,7 +106,7 @@ Napi::Value ChannelHandle::send(const Napi::CallbackInfo& info) {
     // Nobody would ever send it on.
     shut();
   }
-  Environment::of(env).raise(env, status);
+  raise(env, status);
   return {};
 }
 
@@ -116,7 +117,7 @@ Napi::Value ChannelHandle::take_payload(Napi::Env env) {
   if (reader_.kind() == Kind::kJson) {
     const channel::Text text = channel::classify_text(payload, length);
     if (text == channel::Text::kInvalid) {
-      Environment::of(env).raise(env, Status::Of(Code::kBadMessage, "the message is not valid UTF-8"));
+      raise(env, Status::Of(Code::kBadMessage, "the message is not valid UTF-8"));
       return {};
     }
     const auto* chars =
@@ -129,32 +130,38 @@ Napi::Value ChannelHandle::take_payload(Napi::Env env) {
     }
     return {env, string};
   }
+  napi_value buffer;
   if (length <= kCopyLimit) {
-    Napi::Uint8Array copy = Napi::Uint8Array::New(env, length);
-    if (length > 0) std::memcpy(copy.Data(), payload, length);
-    return copy;
+    void* copy;
+    if (napi_create_arraybuffer(env, length, &copy, &buffer) != napi_ok) return {};
+    if (length > 0) std::memcpy(copy, payload, length);
+  } else {
+    channel::Bytes owned = reader_.release_payload();
+    const auto free_bytes = [](napi_env, void* bytes, void*) { std::free(bytes); };
+    if (napi_create_external_arraybuffer(env, owned.get(), length, free_bytes, nullptr, &buffer) != napi_ok)
+      return {};
+    static_cast<void>(owned.release());
   }
-  uint8_t* owned = reader_.release_payload().release();
-  const auto buffer =
-      Napi::ArrayBuffer::New(env, owned, length, [](Napi::Env, void* bytes) { std::free(bytes); });
-  return Napi::Uint8Array::New(env, length, buffer, 0);
+  napi_value bytes;
+  if (napi_create_typedarray(env, napi_uint8_array, length, buffer, 0, &bytes) != napi_ok) return {};
+  return {env, bytes};
 }
 
 // receive(woken): [payload, fds], or undefined when there is no whole message yet.
 Napi::Value ChannelHandle::receive(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!socket_.valid()) {
-    Environment::of(env).raise(env, Status::Of(Code::kChannelClosed, "the channel is closed"));
+    raise(env, Status::Of(Code::kChannelClosed, "the channel is closed"));
     return {};
   }
   // Whoever was woken has waited long enough to make looking again pointless.
-  const bool woken = info[0].ToBoolean();
+  const bool woken = info[0].As<Napi::Boolean>().Value();
   Result<channel::Read> result = woken ? channel::read_frame(socket_.get(), reader_)
                                        : channel::read_frame_soon(socket_.get(), reader_, spin_);
   if (!result.ok()) {
     const Code code = result.status().code;
     if (code == Code::kBadMessage) shut();  // where the next message begins nobody knows
-    Environment::of(env).raise(env, result.status());
+    raise(env, result.status());
     return {};
   }
   if (result.value() == channel::Read::kNothingYet) return env.Undefined();
@@ -162,32 +169,32 @@ Napi::Value ChannelHandle::receive(const Napi::CallbackInfo& info) {
   const Status verdict = reader_.verdict();
   if (!verdict.ok()) {
     reader_.next();
-    Environment::of(env).raise(env, verdict);
+    raise(env, verdict);
     return {};
   }
   const Napi::Value payload = take_payload(env);
-  if (env.IsExceptionPending()) {
+  const napi_value fds = payload.IsEmpty() ? nullptr : integers(env, reader_.fds(), reader_.fd_count());
+  napi_value message = nullptr;
+  if (fds == nullptr || napi_create_array_with_length(env, 2, &message) != napi_ok ||
+      napi_set_element(env, message, 0, payload) != napi_ok ||
+      napi_set_element(env, message, 1, fds) != napi_ok) {
+    // Nobody gets the descriptors.
     reader_.next();
     return {};
   }
-  const auto fds = Napi::Array::New(env, reader_.fd_count());
-  for (uint32_t i = 0; i < reader_.fd_count(); i++) fds.Set(i, Napi::Number::New(env, reader_.fds()[i]));
   reader_.release_fds();
   reader_.next();
-  const auto message = Napi::Array::New(env, 2);
-  message.Set(0u, payload);
-  message.Set(1u, fds);
-  return message;
+  return {env, message};
 }
 
 // wait(on): whether onReadable() is to be called, once, when there is something to read.
 void ChannelHandle::wait(const Napi::CallbackInfo& info) {
-  waiting_ = info[0].ToBoolean();
+  waiting_ = info[0].As<Napi::Boolean>().Value();
   const Status status = update();
   if (!status.ok()) {
     waiting_ = false;
     update();
-    Environment::of(info.Env()).raise(info.Env(), status);
+    raise(info.Env(), status);
   }
 }
 
@@ -202,11 +209,8 @@ void ChannelHandle::close(const Napi::CallbackInfo& info) {
 
 Napi::Value ChannelHandle::peer(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const auto ids = Napi::Array::New(env, 3);
-  ids.Set(0u, Napi::Number::New(env, peer_.pid));
-  ids.Set(1u, Napi::Number::New(env, peer_.uid));
-  ids.Set(2u, Napi::Number::New(env, peer_.gid));
-  return ids;
+  const int ids[] = {static_cast<int>(peer_.pid), static_cast<int>(peer_.uid), static_cast<int>(peer_.gid)};
+  return {env, integers(env, ids, 3)};
 }
 
 Napi::Value ChannelHandle::fd(const Napi::CallbackInfo& info) {
@@ -220,19 +224,19 @@ void ChannelHandle::on_ready(Napi::Env env) {
   queue_.flush(socket_.get(), [&](const Status& status) { told_sent(env, status); });
   if (waiting_ && socket_.valid()) {
     waiting_ = false;
-    self.Get("onReadable").As<Napi::Function>().Call(self, {});
+    call_method(env, self, "onReadable", env.Undefined());
     if (env.IsExceptionPending()) return;
   }
   if (socket_.valid()) {
     const Status status = update();
-    if (!status.ok()) Environment::of(env).raise(env, status);
+    if (!status.ok()) raise(env, status);
   }
 }
 
 void ChannelHandle::told_sent(Napi::Env env, const Status& status) {
-  const Napi::Object self = Value();
-  const Napi::Value error = status.ok() ? env.Undefined() : Environment::of(env).make_error(env, status);
-  self.Get("onSent").As<Napi::Function>().Call(self, {error});
+  if (!can_run_javascript(env)) return;
+  call_method(env, Value(), "onSent",
+              status.ok() ? env.Undefined() : Environment::of(env).make_error(env, status));
 }
 
 Status ChannelHandle::update() {

@@ -3,17 +3,17 @@
 #include <sys/epoll.h>
 
 #include "addon/channel_handle.h"
-#include "addon/environment.h"
+#include "addon/channel_js.h"
 
 namespace ashmem_compat::addon {
 
 Napi::Function ServerHandle::define(Napi::Env env, Shared* shared) {
   return DefineClass(env, "ServerHandle",
                      {
-                         InstanceMethod<&ServerHandle::accept>("accept"),
-                         InstanceMethod<&ServerHandle::wait>("wait"),
-                         InstanceMethod<&ServerHandle::hold>("hold"),
-                         InstanceMethod<&ServerHandle::close>("close"),
+                         method<ServerHandle, &ServerHandle::accept>("accept"),
+                         method<ServerHandle, &ServerHandle::wait>("wait"),
+                         method<ServerHandle, &ServerHandle::hold>("hold"),
+                         method<ServerHandle, &ServerHandle::close>("close"),
                      },
                      shared);
 }
@@ -45,7 +45,7 @@ Napi::Value ServerHandle::accept(const Napi::CallbackInfo& info) {
   if (!open_) return env.Undefined();
   Result<Fd> connection = listener_.accept();
   if (!connection.ok()) {
-    Environment::of(env).raise(env, connection.status());
+    raise(env, connection.status());
     return {};
   }
   if (!connection.value().valid()) return env.Undefined();
@@ -56,12 +56,12 @@ Napi::Value ServerHandle::accept(const Napi::CallbackInfo& info) {
 void ServerHandle::wait(const Napi::CallbackInfo& info) {
   if (!open_) return;
   const Status status = shared_->bridge.arm(watch_, listener_.fd(), this, EPOLLIN);
-  if (!status.ok()) Environment::of(info.Env()).raise(info.Env(), status);
+  if (!status.ok()) raise(info.Env(), status);
 }
 
 // hold(on): whether this server keeps the process alive.
 void ServerHandle::hold(const Napi::CallbackInfo& info) {
-  const bool on = open_ && info[0].ToBoolean();
+  const bool on = open_ && info[0].As<Napi::Boolean>().Value();
   if (on == held_) return;
   held_ = on;
   if (on) {
@@ -83,8 +83,7 @@ void ServerHandle::close(const Napi::CallbackInfo&) {
 
 void ServerHandle::on_ready(Napi::Env env) {
   const Napi::HandleScope scope(env);
-  const Napi::Object self = Value();
-  self.Get("onConnection").As<Napi::Function>().Call(self, {});
+  call_method(env, Value(), "onConnection", env.Undefined());
 }
 
 }  // namespace ashmem_compat::addon

@@ -96,8 +96,9 @@ void PollerBridge::deliver(Napi::Env env) {
     const auto found = pollables_.find(watch);  // closed since, by an earlier one of the batch perhaps
     if (found == pollables_.end()) continue;
     found->second.second->on_ready(env);
-    if (!env.IsExceptionPending()) continue;
-    napi_fatal_exception(env, env.GetAndClearPendingException().Value());
+    napi_value exception;
+    if (!env.IsExceptionPending() || napi_get_and_clear_last_exception(env, &exception) != napi_ok) continue;
+    napi_fatal_exception(env, exception);
   }
 }
 
