@@ -1,0 +1,20 @@
+import { floor, rounds, script } from '../harness/processes.ts';
+import { compared, type Result, type Row } from '../harness/results.ts';
+
+export const create: Row = {
+  name: 'create',
+  async run({ short }) {
+    const results: Result[] = [];
+    for (const mib of [1, 64]) {
+      const args = [mib * 2 ** 20, 300, short ? 3 : 9] as const;
+      const series = await rounds(short ? 3 : 11, floor('create-file', ...args), script('create', ...args));
+      const base = { what: 'memfd_create, ftruncate, seal, mmap, munmap, close', series: series.floor! };
+      const bar = { atMost: 4 };
+      results.push(
+        compared(`create, map, close ${mib} MiB`, 'ns', series.ours!, base, bar),
+        compared(`the same, with .buffer`, 'ns', series.buffered!, base, bar),
+      );
+    }
+    return results;
+  },
+};

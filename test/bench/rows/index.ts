@@ -1,0 +1,11 @@
+import type { Row } from '../harness/results.ts';
+import { create } from './create.ts';
+import { everyday } from './everyday.ts';
+import { importing } from './import.ts';
+import { memory } from './memory.ts';
+import { pinRange } from './pin-range.ts';
+import { pinUnit } from './pin-unit.ts';
+import { purge } from './purge.ts';
+
+/** In the order of the table. */
+export const rows: readonly Row[] = [pinUnit, pinRange, create, purge, memory, importing, everyday];
