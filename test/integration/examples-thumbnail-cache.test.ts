@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { expect } from 'chai';
+import { CacheIndex } from '../../examples/image-cache/cache-index.ts';
 import { Layout } from '../../examples/image-cache/layout.ts';
 import { ChecksumError, type Image, ThumbnailCache } from '../../examples/image-cache/thumbnail-cache.ts';
 import { probe, SharedRegion } from '../../lib/index.ts';
@@ -65,6 +66,19 @@ describe("the image cache's thumbnails", () => {
     expect(purge()).to.equal(layout.slotBytes);
   });
 
+  it('are claimed by one worker at a time, and not on the ground of an old state', () => {
+    const index = new CacheIndex(region, layout);
+    const contents = { width: 2, height: 1, checksum: 0xffffffff };
+    expect(index.contents(1)).to.equal(undefined);
+    expect([index.claim(1, 0), index.claim(1, 0)]).to.deep.equal([true, false]);
+    index.publish(1, contents);
+    expect(index.contents(1)).to.deep.equal(contents);
+    const old = index.state(1);
+    expect(index.claim(1, old)).to.equal(true);
+    index.publish(1, contents);
+    expect(index.claim(1, old)).to.equal(false);
+  });
+
   it('of a worker that died while it decoded are taken over', async () => {
     const { pid } = spawnSync(process.execPath, ['--version']);
     const state = new Int32Array(region.buffer, 0, 1);
@@ -84,7 +98,7 @@ describe("the image cache's thumbnails", () => {
       () => {},
     );
     expect(await result.catch((error) => error)).to.equal(failure);
-    expect((await cache.access(0, decode, () => {})).decoded).to.equal(true);
+    expect(await cache.access(0, decode, () => {})).to.deep.equal({ ...NOTHING, decoded: true }); // without waiting
   });
 
   it('whose bytes are not those that were stored are refused', async () => {
