@@ -32,7 +32,7 @@ async function main(options: Options): Promise<boolean> {
   using region = SharedRegion.create({ name: NAME, size: layout.size });
   // A new region is pinned by its creator. We keep the index and give the slots free: what no worker pins may be discarded.
   region.unpin(layout.indexBytes, layout.size - layout.indexBytes);
-  console.log(`${options.workers} workers share a region of ${mebibytes(layout.size)}`);
+  console.log(`workers: ${options.workers}; the region that they share: ${mebibytes(layout.size)}`);
 
   const crew = await Crew.start(options.workers, region, paths);
   try {
