@@ -6,6 +6,16 @@ import { memory } from './memory.ts';
 import { pinRange } from './pin-range.ts';
 import { pinUnit } from './pin-unit.ts';
 import { purge } from './purge.ts';
+import { roundTrip } from './round-trip.ts';
 
 /** In the order of the table. */
-export const rows: readonly Row[] = [pinUnit, pinRange, create, purge, memory, importing, everyday];
+export const rows: readonly Row[] = [
+  pinUnit,
+  pinRange,
+  create,
+  roundTrip,
+  purge,
+  memory,
+  importing,
+  everyday,
+];

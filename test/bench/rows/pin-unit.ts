@@ -5,29 +5,26 @@ import { compared, type Result, type Row, single, skipped } from '../harness/res
 
 const COUNT = 'system calls of those pairs';
 
-/** Lines of the log between the two marks, by whether the thread that made the marks made the call. */
-function between(log: string): { own: number; others: number } {
-  const lines = log.split('\n');
+/** System calls of the log between the two marks, of all threads. */
+function between(log: string): number {
+  const lines = log.split('\n').filter((line) => !line.includes(' resumed>'));
   const begin = lines.findIndex((line) => line.includes('/ashmem-compat-begin'));
   const end = lines.findIndex((line) => line.includes('/ashmem-compat-end'));
   if (begin < 0 || end < begin) throw new Error('the marks are not in the log of strace');
-  const thread = lines[begin]!.split(' ', 1)[0];
-  const calls = lines.slice(begin + 1, end).filter((line) => !line.includes(' resumed>'));
-  const own = calls.filter((line) => line.split(' ', 1)[0] === thread).length;
-  return { own, others: calls.length - own };
+  return end - begin - 1;
 }
 
+/** Without V8's helper threads, which are woken by system calls of the main one whenever there is something to optimize. */
 async function systemCalls(pairs: number): Promise<Result> {
   const log = `${output}/strace.log`;
   const { program, args } = script('pin-quiet', pairs);
   try {
-    await run({ program: 'strace', args: ['-f', '-o', log, program, ...args] });
+    await run({ program: 'strace', args: ['-f', '-o', log, program, '--single-threaded', ...args] });
   } catch (error) {
     return skipped(COUNT, (error as Error).message.split('\n')[0]!.replace(/^spawn /, ''));
   }
-  const { own, others } = between(await readFile(log, 'utf8'));
-  const note = `in ${pairs} pairs; Node's other threads made ${others} meanwhile`;
-  return single(COUNT, 'calls', [own], { atMost: 0 }, note);
+  const calls = between(await readFile(log, 'utf8'));
+  return single(COUNT, 'calls', [calls], { atMost: 0 }, `counted in ${pairs} pairs`);
 }
 
 export const pinUnit: Row = {

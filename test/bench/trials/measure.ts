@@ -35,3 +35,18 @@ export async function measureWithCleanup(
 export function report(series: Record<string, number[]>): void {
   console.log(JSON.stringify(series));
 }
+
+/** As measure(), for work that waits. */
+export async function measureAsync(
+  batches: number,
+  count: number,
+  work: (count: number) => Promise<void>,
+): Promise<number[]> {
+  const samples: number[] = [];
+  for (let batch = 0; batch <= batches; batch++) {
+    const start = now();
+    await work(count);
+    if (batch > 0) samples.push((now() - start) / count);
+  }
+  return samples;
+}
