@@ -13,6 +13,7 @@ Result<std::unique_ptr<Region>> create_shared_region(const SharedFileOps& ops, F
 // Attaches to the region in `fd`, whose header `header` gave `layout`. Holds nothing. `writable`: the fd can be mapped
 // for writing; without it the object can only read.
 Result<std::unique_ptr<Region>> attach_shared_region(const SharedFileOps& ops, Fd fd, const Header& header,
-                                                     const Layout& layout, bool writable, const RegionOptions& options);
+                                                     const Layout& layout, bool writable,
+                                                     const RegionOptions& options);
 
 }  // namespace ashmem_compat

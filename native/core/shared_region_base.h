@@ -20,7 +20,8 @@ class SharedRegionBase : public Region {
   Status stats(RegionStats* stats) override;
 
  protected:
-  SharedRegionBase(const SharedFileOps& ops, Fd fd, std::string name, const Layout& layout, const RegionOptions& options);
+  SharedRegionBase(const SharedFileOps& ops, Fd fd, std::string name, const Layout& layout,
+                   const RegionOptions& options);
 
   // kRegionClosed or kForked when the object can do nothing any more.
   virtual Status usable() const = 0;

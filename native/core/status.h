@@ -51,8 +51,8 @@ template <typename T>
 class Result {
  public:
   static_assert(!std::is_same<T, Status>::value, "a Result of a Status is a Status");
-  Result(Status status) : status_(status) {}                 // NOLINT(google-explicit-constructor)
-  Result(T value) : value_(std::move(value)) {}              // NOLINT(google-explicit-constructor)
+  Result(Status status) : status_(status) {}     // NOLINT(google-explicit-constructor)
+  Result(T value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
   bool ok() const { return status_.ok(); }
   const Status& status() const { return status_; }
   T& value() { return value_; }

@@ -31,10 +31,10 @@ namespace {
 
 // What is known of a page whose unit nobody pins.
 enum class Mark : uint8_t {
-  kNone = 0,    // pinned
-  kCookie,      // freed lazily: its cookie tells whether it is still there
-  kUntouched,   // there was no page at unpin: it reads as zeros, and there is nothing to lose
-  kLost,        // discarded by purge(), or found to be lost
+  kNone = 0,   // pinned
+  kCookie,     // freed lazily: its cookie tells whether it is still there
+  kUntouched,  // there was no page at unpin: it reads as zeros, and there is nothing to lose
+  kLost,       // discarded by purge(), or found to be lost
 };
 
 class AnonymousRegion final : public Region {
@@ -64,7 +64,9 @@ class AnonymousRegion final : public Region {
     if (!same_process(process_)) return Status::Of(Code::kForked, "a region object does not survive fork()");
     return Status::Ok();
   }
-  uint64_t* word_of(uint64_t page) const { return reinterpret_cast<uint64_t*>(mapping_->data() + page * page_); }
+  uint64_t* word_of(uint64_t page) const {
+    return reinterpret_cast<uint64_t*>(mapping_->data() + page * page_);
+  }
   uint64_t pages_to(uint64_t unit) const {
     const uint64_t page = unit << unit_shift_ >> page_shift_;
     return page < page_count_ ? page : page_count_;
@@ -84,7 +86,7 @@ class AnonymousRegion final : public Region {
   ZeroedArray<Mark> marks_;      // per page
   ZeroedArray<uint64_t> words_;  // per page: the first word of a page that has a cookie
   Fd pagemap_;
-  uint64_t entries_[512];        // a stretch of the pagemap
+  uint64_t entries_[512];  // a stretch of the pagemap
   uint64_t entries_from_ = 0, entries_to_ = 0;
 };
 
@@ -99,7 +101,8 @@ Status AnonymousRegion::open(const RegionOptions& options, const Layout& layout)
   page_ = kernel_page_size();  // the kernel frees its own pages, whatever a unit is
   page_shift_ = __builtin_ctzll(page_);
   page_count_ = ((size_ - 1) >> page_shift_) + 1;
-  if (getrandom(&cookie_, sizeof cookie_, GRND_NONBLOCK) != sizeof cookie_) cookie_ = reinterpret_cast<uint64_t>(this);
+  if (getrandom(&cookie_, sizeof cookie_, GRND_NONBLOCK) != sizeof cookie_)
+    cookie_ = reinterpret_cast<uint64_t>(this);
   cookie_ |= 1;  // never 0, which is what a freed page reads as
 
   pins_ = make_zeroed<uint32_t>(unit_count_);
@@ -179,7 +182,8 @@ Status AnonymousRegion::release(uint64_t first_unit, uint64_t count) {
     marks_[page] = Mark::kCookie;
   }
   if (!any) return Status::Ok();
-  if (madvise(mapping_->data() + (from << page_shift_), (to - from) << page_shift_, MADV_FREE) == 0) return Status::Ok();
+  if (madvise(mapping_->data() + (from << page_shift_), (to - from) << page_shift_, MADV_FREE) == 0)
+    return Status::Ok();
   return Status::System("madvise");
 }
 
@@ -234,7 +238,8 @@ Status AnonymousRegion::purge(uint64_t offset, uint64_t length, uint64_t* bytes)
     run = 0;
     uint64_t discarded = 0;
     for (uint64_t page = from; page < to; ++page) {
-      const bool was_there = marks_[page] == Mark::kUntouched || (marks_[page] == Mark::kCookie && survived(page));
+      const bool was_there =
+          marks_[page] == Mark::kUntouched || (marks_[page] == Mark::kCookie && survived(page));
       const uint64_t start = page << page_shift_;
       if (was_there) discarded += size_ - start < page_ ? size_ - start : page_;
       marks_[page] = Mark::kLost;
@@ -313,7 +318,8 @@ class AnonymousBackend final : public Backend {
       const Trial trial = try_call(try_madv_free, nullptr);
       if (trial.killed) return new Availability{false, "madvise: refused by a seccomp filter (SIGSYS)"};
       if (trial.error == EINVAL) return new Availability{false, "MADV_FREE needs Linux 4.5"};
-      if (trial.error != 0) return new Availability{false, std::string("MADV_FREE: ") + strerror(trial.error)};
+      if (trial.error != 0)
+        return new Availability{false, std::string("MADV_FREE: ") + strerror(trial.error)};
       return new Availability{true, "MADV_FREE works; the kernel discards"};
     }();
     return *found;

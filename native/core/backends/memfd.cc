@@ -91,7 +91,8 @@ class MemfdBackend final : public Backend {
       const Trial trial = try_call(try_memfd, nullptr);
       if (trial.killed) return new Availability{false, "memfd_create: refused by a seccomp filter (SIGSYS)"};
       if (trial.error != 0) return new Availability{false, std::string("memfd: ") + strerror(trial.error)};
-      return new Availability{true, "memfd_create, seals and hole punching work; processes that use it discard"};
+      return new Availability{true,
+                              "memfd_create, seals and hole punching work; processes that use it discard"};
     }();
     return *found;
   }
@@ -103,7 +104,8 @@ class MemfdBackend final : public Backend {
     if (!layout.ok()) return layout.status();
     Fd fd(raw_memfd_create(options.name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!fd.valid()) return Status::System("memfd_create");
-    if (ftruncate(fd.get(), static_cast<off_t>(layout.value().file_size)) != 0) return Status::System("ftruncate");
+    if (ftruncate(fd.get(), static_cast<off_t>(layout.value().file_size)) != 0)
+      return Status::System("ftruncate");
     if (fcntl(fd.get(), F_ADD_SEALS, kSizeSeals) != 0) return Status::System("fcntl");
     return create_shared_region(kOps, std::move(fd), layout.value(), options);
   }
@@ -119,13 +121,15 @@ class MemfdBackend final : public Backend {
     if (fstat(fd.get(), &st) != 0) return Status::System("fstat", Code::kUntrustedFd);
     const int mode = fcntl(fd.get(), F_GETFL) & O_ACCMODE;
     if (mode == O_WRONLY) return Status::Of(Code::kUntrustedFd, "an fd that is open for writing only");
-    if (st.st_size < static_cast<off_t>(kHeaderSize)) return Status::Of(Code::kUntrustedFd, "a file too short to be a region");
+    if (st.st_size < static_cast<off_t>(kHeaderSize))
+      return Status::Of(Code::kUntrustedFd, "a file too short to be a region");
 
     Header header;
     const uint64_t file_size = static_cast<uint64_t>(st.st_size);
     const ssize_t got = pread(fd.get(), &header, sizeof header, static_cast<off_t>(file_size - kHeaderSize));
     if (got < 0) return Status::System("pread", Code::kUntrustedFd);
-    if (got != static_cast<ssize_t>(sizeof header)) return Status::Of(Code::kUntrustedFd, "a file that cannot be read whole");
+    if (got != static_cast<ssize_t>(sizeof header))
+      return Status::Of(Code::kUntrustedFd, "a file that cannot be read whole");
     Result<Layout> layout = check_header(header, file_size);
     if (!layout.ok()) return layout.status();
     const bool writable = mode == O_RDWR && (seals & kWriteSeals) == 0;

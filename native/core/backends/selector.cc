@@ -41,8 +41,9 @@ Result<const Backend*> choose_backend(const std::string& name, Scope scope) {
     // The reason lives as long as the process: availability is found out once.
     if (!name.empty()) return Status::Of(Code::kBackendUnavailable, backend->probe().reason.c_str());
   }
-  return Status::Of(Code::kBackendUnavailable,
-                    name.empty() ? "no backend works here" : "this version has no such backend on this machine");
+  return Status::Of(Code::kBackendUnavailable, name.empty()
+                                                   ? "no backend works here"
+                                                   : "this version has no such backend on this machine");
 }
 
 }  // namespace ashmem_compat

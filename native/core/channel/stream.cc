@@ -145,18 +145,15 @@ Result<size_t> send_some(int fd, const iovec* pieces, size_t piece_count, const 
     const ssize_t count = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count >= 0) return static_cast<size_t>(count);
     switch (errno) {
-      case EINTR:
-        continue;
-      case EAGAIN:
-        return size_t{0};
+      case EINTR: continue;
+      case EAGAIN: return size_t{0};
       case EPIPE:
       case ECONNRESET:
       case ENOTCONN:
         return Status::System("sendmsg", Code::kChannelClosed, "the peer has closed the channel");
       case ETOOMANYREFS:
         return Status::System("sendmsg", Code::kTooManyFds, "too many descriptors are under way unread");
-      default:
-        return Status::System("sendmsg");
+      default: return Status::System("sendmsg");
     }
   }
 }

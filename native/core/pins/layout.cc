@@ -42,7 +42,8 @@ Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_co
       __builtin_mul_overflow(l.unit_count, uint64_t{l.extra_words}, &extra_count) ||
       !place(&cursor, extra_count, 8, &l.extra_offset) ||
       !place(&cursor, l.unit_count, 4, &l.generations_offset) ||
-      __builtin_add_overflow(cursor, uint64_t{kHeaderSize}, &cursor) || !align_up(cursor, page_size(), &l.file_size)) {
+      __builtin_add_overflow(cursor, uint64_t{kHeaderSize}, &cursor) ||
+      !align_up(cursor, page_size(), &l.file_size)) {
     return too_large();
   }
   // A file offset is signed, and a mapping has to fit the address space.
@@ -72,12 +73,14 @@ void fill_header(const Layout& l, Header* h) {
 
 Result<Layout> check_header(const Header& h, uint64_t file_size) {
   constexpr Code kBad = Code::kUntrustedFd;
-  if (memcmp(h.magic, kMagic, sizeof kMagic) != 0) return Status::Of(kBad, "not a region: no header at its end");
+  if (memcmp(h.magic, kMagic, sizeof kMagic) != 0)
+    return Status::Of(kBad, "not a region: no header at its end");
   if (h.version != kVersion) return Status::Of(kBad, "a region of another version of the protocol");
   Result<Layout> made = make_layout(h.size, h.granularity, h.slot_count);
   if (!made.ok()) return Status::Of(kBad, "not a region: impossible sizes in its header");
   const Layout& l = made.value();
-  if (l.file_size != file_size) return Status::Of(kBad, "not a region: its length is not what its header says");
+  if (l.file_size != file_size)
+    return Status::Of(kBad, "not a region: its length is not what its header says");
   if (h.header_size != kHeaderSize || h.unit_count != l.unit_count || h.extra_words != l.extra_words ||
       h.control_offset != l.control_offset || h.slots_offset != l.slots_offset ||
       h.namespaces_offset != l.namespaces_offset || h.words_offset != l.words_offset ||

@@ -56,7 +56,8 @@ void PinTable::clear_bit(uint64_t unit, uint32_t slot) {
   for (int i = 0; i < kAttempts && state_of(w) != UnitState::kPurging; ++i) {
     if (!in_extra && !(w & bit)) break;
     // The dead one may have been the refiller.
-    const uint64_t next = state_of(w) == UnitState::kRefilling ? with_state(w & ~bit, UnitState::kPurged) : w & ~bit;
+    const uint64_t next =
+        state_of(w) == UnitState::kRefilling ? with_state(w & ~bit, UnitState::kPurged) : w & ~bit;
     if (next == w || cas_acq_rel(word, w, next)) break;
   }
   if (in_extra) {
@@ -222,7 +223,8 @@ void PinTable::give_slowly(uint64_t unit, bool refiller) {
       continue;
     }
     uint64_t next = (w & ~bit_) | released_;
-    if (refiller && (s == UnitState::kRefilling || s == UnitState::kPurged)) next = with_state(next, UnitState::kReady);
+    if (refiller && (s == UnitState::kRefilling || s == UnitState::kPurged))
+      next = with_state(next, UnitState::kReady);
     if (next == w || cas_release(word, w, next)) break;  // T3
   }
   drop_bit(unit);
@@ -285,7 +287,8 @@ PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
     if ((w & kHolderBits) != 0 || !(w & kReleased)) {
       if (held(unit, census)) return Mark::kSkipped;
       w = load_acquire(word);
-      if (state_of(w) == UnitState::kPurging || state_of(w) == UnitState::kPurged || (w & kHolderBits) != 0) continue;
+      if (state_of(w) == UnitState::kPurging || state_of(w) == UnitState::kPurged || (w & kHolderBits) != 0)
+        continue;
     }
     const uint64_t before = w;
     if (!cas_seq_cst(word, w, purging_)) continue;  // T4

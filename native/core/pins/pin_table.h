@@ -57,7 +57,8 @@ class PinTable {
     uint64_t* word = words_ + unit;
     uint64_t w = load_relaxed(word);
     stage(Stage::kBeforeGive);
-    if (bit_ != 0 && state_of(w) == UnitState::kReady && cas_release(word, w, (w & ~bit_) | released_)) return;
+    if (bit_ != 0 && state_of(w) == UnitState::kReady && cas_release(word, w, (w & ~bit_) | released_))
+      return;
     give_slowly(unit, refiller);
   }
   // The hold ends without the unit having been used: a refiller leaves it PURGED.
@@ -77,7 +78,9 @@ class PinTable {
   Purged purge(uint64_t first, uint64_t count) { return purge(first, count, false); }
   // T9: discards PURGED units once more. A mere look at a discarded page gives it memory again.
   Purged purge_again(uint64_t first, uint64_t count) { return purge(first, count, true); }
-  bool is_purged(uint64_t unit) const { return state_of(load_relaxed(control_.word(unit))) == UnitState::kPurged; }
+  bool is_purged(uint64_t unit) const {
+    return state_of(load_relaxed(control_.word(unit))) == UnitState::kPurged;
+  }
 
   // A3: clears slot `slot` out of every unit.
   void sweep(uint32_t slot);
@@ -114,13 +117,13 @@ class PinTable {
   const Control& control_;
   Slots& slots_;
   Discarder& discarder_;
-  const uint64_t creator_;    // copied once: shared memory is not to be trusted later
+  const uint64_t creator_;  // copied once: shared memory is not to be trusted later
   uint64_t* const words_;
-  uint64_t bit_ = 0;          // our holder bit in unit words, or 0 when it is in an extra word
+  uint64_t bit_ = 0;  // our holder bit in unit words, or 0 when it is in an extra word
   uint64_t extra_bit_ = 0;
   uint32_t extra_word_ = 0;
-  uint64_t released_ = 0;     // kReleased for the creator: its unpin ends the initial hold
-  uint64_t purging_ = 0;      // our PURGING word
+  uint64_t released_ = 0;  // kReleased for the creator: its unpin ends the initial hold
+  uint64_t purging_ = 0;   // our PURGING word
 };
 
 }  // namespace ashmem_compat

@@ -130,14 +130,16 @@ Status Slots::claim(const std::function<void(uint32_t)>& sweep) {
       in_the_way = true;
       continue;
     }
-    store_seq_cst(&control_.slot(i)->hazard, uint64_t{0});  // the dead owner's, which would block another slot
+    store_seq_cst(&control_.slot(i)->hazard,
+                  uint64_t{0});  // the dead owner's, which would block another slot
     sweep(i);
     expected = attaching;
     const uint64_t mine = life_word(Phase::kActive, epoch_of(attaching), identity);
     if (cas_seq_cst(&control_.slot(i)->life, expected, mine) && settle(i, mine)) return Status::Ok();
     in_the_way = true;
   }
-  if (in_the_way) return Status::Of(Code::kRegionBusy, "no slot could be taken: other processes are attaching or frozen");
+  if (in_the_way)
+    return Status::Of(Code::kRegionBusy, "no slot could be taken: other processes are attaching or frozen");
   return Status::Of(Code::kTooManyProcesses, "all slots of the region have living owners (maxProcesses)");
 }
 

@@ -67,7 +67,8 @@ class Slots {
 // few system calls. A verdict 'alive' is good for the length of the operation only.
 class Census {
  public:
-  explicit Census(Slots& slots, uint32_t slot_count) : slots_(slots), known_alive_(new uint64_t[slot_count]()) {}
+  explicit Census(Slots& slots, uint32_t slot_count)
+      : slots_(slots), known_alive_(new uint64_t[slot_count]()) {}
 
   // As Slots::is_void, remembering the living.
   bool is_void(uint32_t slot, uint64_t* life) {

@@ -20,7 +20,9 @@ constexpr UnitState state_of(uint64_t word) { return static_cast<UnitState>(word
 constexpr uint64_t with_state(uint64_t word, UnitState state) {
   return (word & ~kStateBits) | static_cast<uint64_t>(state) << kStateShift;
 }
-constexpr uint64_t unit_word(UnitState state, uint64_t rest) { return static_cast<uint64_t>(state) << kStateShift | rest; }
+constexpr uint64_t unit_word(UnitState state, uint64_t rest) {
+  return static_cast<uint64_t>(state) << kStateShift | rest;
+}
 
 // ---- life words
 
@@ -61,7 +63,8 @@ constexpr uint32_t purger_slot(uint64_t word) { return word & 1023; }
 constexpr uint64_t tag_of_purger(uint64_t word) { return word >> 10 & ((uint64_t{1} << kPurgerTagBits) - 1); }
 
 static_assert(10 + kPurgerTagBits == kSlotsInUnitWord, "a purger's slot and tag fill the holder bits");
-static_assert(12 + kPurgerTagBits == 62, "the tag is the life word less the phase and 12 bits of the start time");
+static_assert(12 + kPurgerTagBits == 62,
+              "the tag is the life word less the phase and 12 bits of the start time");
 static_assert(kMaxSlots <= 1024, "a slot number has 10 bits in a purging word");
 
 }  // namespace ashmem_compat

@@ -9,18 +9,30 @@
 namespace ashmem_compat {
 
 template <typename T>
-inline T load_relaxed(const T* p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+inline T load_relaxed(const T* p) {
+  return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
 template <typename T>
-inline T load_acquire(const T* p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+inline T load_acquire(const T* p) {
+  return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
 template <typename T>
-inline T load_seq_cst(const T* p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
+inline T load_seq_cst(const T* p) {
+  return __atomic_load_n(p, __ATOMIC_SEQ_CST);
+}
 
 template <typename T>
-inline void store_relaxed(T* p, T v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
+inline void store_relaxed(T* p, T v) {
+  __atomic_store_n(p, v, __ATOMIC_RELAXED);
+}
 template <typename T>
-inline void store_release(T* p, T v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+inline void store_release(T* p, T v) {
+  __atomic_store_n(p, v, __ATOMIC_RELEASE);
+}
 template <typename T>
-inline void store_seq_cst(T* p, T v) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }
+inline void store_seq_cst(T* p, T v) {
+  __atomic_store_n(p, v, __ATOMIC_SEQ_CST);
+}
 
 // Compare-and-swap, strong. On failure `expected` becomes what was found, read with acquire (seq_cst) order.
 template <typename T>
@@ -41,11 +53,17 @@ inline bool cas_seq_cst(T* p, T& expected, T desired) {
 }
 
 template <typename T>
-inline T fetch_or_seq_cst(T* p, T bits) { return __atomic_fetch_or(p, bits, __ATOMIC_SEQ_CST); }
+inline T fetch_or_seq_cst(T* p, T bits) {
+  return __atomic_fetch_or(p, bits, __ATOMIC_SEQ_CST);
+}
 template <typename T>
-inline T fetch_and_release(T* p, T bits) { return __atomic_fetch_and(p, bits, __ATOMIC_RELEASE); }
+inline T fetch_and_release(T* p, T bits) {
+  return __atomic_fetch_and(p, bits, __ATOMIC_RELEASE);
+}
 template <typename T>
-inline T fetch_and_acq_rel(T* p, T bits) { return __atomic_fetch_and(p, bits, __ATOMIC_ACQ_REL); }
+inline T fetch_and_acq_rel(T* p, T bits) {
+  return __atomic_fetch_and(p, bits, __ATOMIC_ACQ_REL);
+}
 
 inline void fence_acquire() { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 

@@ -14,7 +14,8 @@ namespace ashmem_compat {
 namespace {
 
 uint64_t fallback_cookie = 0;
-uint64_t last_number = 0;  // ordinary memory: a child inherits it, and so never takes a number of its parent's
+uint64_t last_number =
+    0;  // ordinary memory: a child inherits it, and so never takes a number of its parent's
 pthread_once_t once = PTHREAD_ONCE_INIT;
 
 void set_up() {

@@ -145,7 +145,8 @@ bool certainly_dead(const ProcessIdentity& other, int start_time_bits) {
   char path[40];
   snprintf(path, sizeof path, "/proc/%d/stat", static_cast<int>(other.pid));
   Stat stat;
-  if (!read_stat(path, &stat)) return kill(other.pid, 0) != 0 && errno == ESRCH;  // it may have ended meanwhile
+  if (!read_stat(path, &stat))
+    return kill(other.pid, 0) != 0 && errno == ESRCH;  // it may have ended meanwhile
   if (stat.pid != other.pid) return false;
   if (other_process(stat.start_time, stat.image)) return true;
   // A leader that has ended stays a zombie while other threads run on, one of them perhaps inside a discard.

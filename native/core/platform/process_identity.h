@@ -12,8 +12,9 @@ namespace ashmem_compat {
 
 struct ProcessIdentity {
   pid_t pid = 0;
-  uint64_t start_time = 0;  // clock ticks since boot, 0: not known (no /proc, or one of another PID namespace)
-  uint64_t image = 0;       // where the initial stack starts, differs after exec, 0: not known
+  uint64_t start_time =
+      0;               // clock ticks since boot, 0: not known (no /proc, or one of another PID namespace)
+  uint64_t image = 0;  // where the initial stack starts, differs after exec, 0: not known
   uint64_t namespaces = 0;  // pid namespace inode << 32 | time namespace inode, 0: not known
 };
 

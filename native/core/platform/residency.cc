@@ -6,7 +6,8 @@
 
 namespace ashmem_compat {
 
-Status Residency::bytes(const char* base, uint64_t size, uint64_t offset, uint64_t length, uint64_t* resident) {
+Status Residency::bytes(const char* base, uint64_t size, uint64_t offset, uint64_t length,
+                        uint64_t* resident) {
   const uint64_t page = kernel_page_size();
   *resident = 0;
   for (uint64_t at = offset / page; at * page < offset + length; ++at) {

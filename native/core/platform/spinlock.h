@@ -25,7 +25,8 @@ class SpinLock {
   void lock_contended() {
     for (unsigned round = 0;; ++round) {
       for (int spin = 0; spin < 64; ++spin) {
-        if (!taken_.load(std::memory_order_relaxed) && !taken_.exchange(true, std::memory_order_acquire)) return;
+        if (!taken_.load(std::memory_order_relaxed) && !taken_.exchange(true, std::memory_order_acquire))
+          return;
         cpu_relax();
       }
       if (round < 16) {

@@ -4,16 +4,16 @@
 namespace ashmem_compat {
 
 enum class Stage {
-  kSlotClaimed,     // A1/A2 done, hazards not yet read
-  kSweeping,        // A3, after some units
-  kHazardSet,       // a recoverer between publishing its hazard and reading the life word
-  kBeforeClear,     // a recoverer that has validated the slot, just before it clears the bit
-  kMarked,          // a purger has taken units to PURGING
-  kDiscarded,       // the bytes are gone, the generations not yet raised
-  kBeforeTake,      // a pin, before its CAS
-  kTaken,           // a pin, after its CAS
-  kRefilling,       // a pin that has become the refiller
-  kBeforeGive,      // an unpin, before its CAS
+  kSlotClaimed,  // A1/A2 done, hazards not yet read
+  kSweeping,     // A3, after some units
+  kHazardSet,    // a recoverer between publishing its hazard and reading the life word
+  kBeforeClear,  // a recoverer that has validated the slot, just before it clears the bit
+  kMarked,       // a purger has taken units to PURGING
+  kDiscarded,    // the bytes are gone, the generations not yet raised
+  kBeforeTake,   // a pin, before its CAS
+  kTaken,        // a pin, after its CAS
+  kRefilling,    // a pin that has become the refiller
+  kBeforeGive,   // an unpin, before its CAS
 };
 
 #ifdef ASHMEM_COMPAT_STAGES
