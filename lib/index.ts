@@ -1,3 +1,13 @@
+export {
+  FdChannel,
+  type Message,
+  type Peer,
+  type Received,
+  type ReceiveOptions,
+} from './channel/fd-channel.ts';
+export { FdServer } from './channel/fd-server.ts';
+export type { Json } from './channel/json.ts';
+export { MAX_MESSAGE_BYTES, MAX_MESSAGE_FDS, MAX_PATH_BYTES } from './channel/limits.ts';
 export { AshmemError, type ErrorCode } from './errors.ts';
 export { type Availability, type ProbeReport, probe } from './probe.ts';
 export type { AttachOptions, Backend, CreateOptions, Scope } from './region/options.ts';

@@ -200,7 +200,8 @@ export class SharedRegion implements Disposable {
   /**
    * Holds every unit of the range until as many unpin()s. 'purged' when a unit is discarded and nobody has pinned it since, or was
    * discarded since this object last held it (or attached); the bytes of such units read as zeros or as what another process has
-   * refilled. Then fill them, before the unpin: if a process dies between the two, the next one is told again.
+   * refilled. Then fill them before the unpin or close(): if the process ends between the two, or the object is collected, the next one
+   * is told again. An object that attaches and pins while another is refilling is told 'kept': it must wait by means of its own.
    *
    * On a shared region it makes no system call while nobody contends. A unit that another process is purging is waited for, at most
    * busyTimeout: then, or when a hostile peer keeps changing the pin table, ERR_REGION_BUSY. On any error nothing more is held than
@@ -266,7 +267,8 @@ export class SharedRegion implements Disposable {
   /**
    * Reads without pinning and without writing to shared memory: calls `fn` with the bytes, and gives its result if every byte of the
    * range was there from beginning to end; undefined if one was discarded before (fn is not called then) or meanwhile. `fn` must be
-   * synchronous, must not trust what it reads, and keeps no reference to the bytes. A concurrent writer is not detected.
+   * synchronous, must not trust what it reads, and keeps no reference to the bytes. A concurrent writer is not detected, nor is one
+   * that was told of a loss and is refilling.
    */
   tryRead<T>(offset: number, length: number, fn: (bytes: Uint8Array) => T): T | undefined {
     if (typeof fn !== 'function') throw typeError('fn', 'a function', fn);

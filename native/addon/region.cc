@@ -113,7 +113,10 @@ napi_value protect(napi_env env, napi_callback_info info) {
 napi_value close_region(napi_env env, napi_callback_info info) {
   RegionTable& table = table_of(env, info);
   RegionHandle* handle = table.handle(table.mailbox[0]);
-  if (handle) handle->close(env);
+  if (handle) {
+    handle->region->close();
+    handle->detach_buffers(env);
+  }
   return nullptr;
 }
 
@@ -212,8 +215,11 @@ Napi::Value wrap(Napi::Env env, std::unique_ptr<Region> region) {
   auto* handle = new RegionHandle{environment.regions, 0, std::move(region), {}};
   handle->id = environment.regions->add(handle);
   Napi::Object result = Napi::Object::New(env);
-  result.Set("handle", Napi::External<RegionHandle>::New(env, handle, [](Napi::Env env, RegionHandle* handle) {
-               handle->close(env);
+  result.Set("handle",
+             Napi::External<RegionHandle>::New(env, handle, [](Napi::Env env, RegionHandle* handle) {
+               // Collected without close(): nobody has said that what was to be refilled is.
+               handle->region.reset();
+               handle->detach_buffers(env);
                handle->table->remove(handle->id);
                delete handle;
              }));

@@ -36,8 +36,7 @@ void RegionHandle::remember(napi_env env, napi_value buffer) {
   if (napi_create_reference(env, buffer, 0, &ref) == napi_ok) buffers.push_back(ref);
 }
 
-void RegionHandle::close(napi_env env) {
-  if (region) region->close();
+void RegionHandle::detach_buffers(napi_env env) {
   for (napi_ref ref : buffers) {
     napi_value buffer = nullptr;
     bool detached = true;

@@ -25,7 +25,7 @@ struct RegionHandle {
 
   // Remembers an ArrayBuffer over the region, to be detached at close().
   void remember(napi_env env, napi_value buffer);
-  void close(napi_env env);
+  void detach_buffers(napi_env env);
 };
 
 class RegionTable {

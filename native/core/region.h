@@ -77,7 +77,8 @@ class Region {
   virtual bool end_read(uint64_t offset, uint64_t length, const ReadTicket& ticket) = 0;
   virtual Status protect() = 0;
   virtual Status stats(RegionStats* stats) = 0;
-  // Gives all holds back and lets the memory go. Everything afterwards is kRegionClosed. Safe to repeat.
+  // Gives all holds back, as unpins do, and lets the memory go. Everything afterwards is kRegionClosed. Safe to repeat.
+  // An object that is destroyed without it gives them back as a death does: what it was told to refill is PURGED again.
   virtual void close() = 0;
 
  protected:

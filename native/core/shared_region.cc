@@ -20,7 +20,7 @@ class SharedRegion final : public SharedRegionBase {
       : SharedRegionBase(ops, std::move(fd), std::move(name), attachment->control().layout(), options),
         attachment_(std::move(attachment)),
         unit_count_(attachment_->control().layout().unit_count) {}
-  ~SharedRegion() override { close(); }
+  ~SharedRegion() override { leave(false); }
 
   Status open(bool creator);
 
@@ -28,7 +28,7 @@ class SharedRegion final : public SharedRegionBase {
   Status unpin(uint64_t offset, uint64_t length) override;
   Status purge(uint64_t offset, uint64_t length, uint64_t* bytes) override;
   Status protect() override;
-  void close() override;
+  void close() override { leave(true); }
 
  protected:
   Status usable() const override {
@@ -55,6 +55,7 @@ class SharedRegion final : public SharedRegionBase {
 
   bool holds(const Unit& unit) const { return unit.pins + base_ != 0; }
   Status wait_for_purger(uint64_t unit, uint64_t* waited_ns);
+  void leave(bool filled);
   Status snapshot_generations();
   Status purge_strays(uint64_t first, uint64_t count);
 
@@ -240,17 +241,22 @@ Status SharedRegion::protect() {
   return ops_.protect(fd_.get());
 }
 
-void SharedRegion::close() {
+void SharedRegion::leave(bool filled) {
   if (!attachment_) return;
   if (mapping_) mapping_->replace_with_zeros();
   mapping_.reset();
   // The last object of the process leaves its holds to the attachment, which knows a shorter way.
-  if (!Attachment::leave(attachment_)) {
+  if (!Attachment::leave(attachment_, filled)) {
     const uint64_t from = base_ != 0 ? 0 : held_from_;
     const uint64_t to = base_ != 0 ? unit_count_ : held_to_;
     attachment_->lock().lock();
     for (uint64_t u = from; u < to; ++u) {
-      if (holds(units_[u])) attachment_->drop_holder(u);
+      if (!holds(units_[u])) continue;
+      if (filled) {
+        attachment_->drop_holder(u);
+      } else {
+        attachment_->abandon_holder(u);
+      }
     }
     attachment_->lock().unlock();
   }

@@ -44,7 +44,12 @@ const openFds = () => readdirSync('/proc/self/fd').length;
 export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
   const { seconds, seed, units = 64, workers = 6, nodeWorkers = 2, idle = 0 } = options;
   const fdsBefore = openFds();
-  const region = SharedRegion.create({ name: 'chaos', size: units * 4096, granularity: 4096, maxProcesses: options.maxProcesses ?? 60 });
+  const region = SharedRegion.create({
+    name: 'chaos',
+    size: units * 4096,
+    granularity: 4096,
+    maxProcesses: options.maxProcesses ?? 60,
+  });
   const ledgerRegion = SharedRegion.create({ name: 'chaos-ledger', size: Ledger.bytes(units) });
   const ledger = new Ledger(ledgerRegion);
   region.unpin();
@@ -53,11 +58,9 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
   let failures = 0;
   let over = false;
 
-  const driver = spawn(
-    nativeProgram('chaos'),
-    ['3', '4', `${workers}`, `${seconds}`, `${seed}`, `${idle}`],
-    { stdio: ['ignore', 'pipe', 'inherit', region.fd, ledgerRegion.fd] },
-  );
+  const driver = spawn(nativeProgram('chaos'), ['3', '4', `${workers}`, `${seconds}`, `${seed}`, `${idle}`], {
+    stdio: ['ignore', 'pipe', 'inherit', region.fd, ledgerRegion.fd],
+  });
   let printed = '';
   driver.stdout!.on('data', (chunk) => {
     printed += chunk;

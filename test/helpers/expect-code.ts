@@ -2,7 +2,11 @@ import { expect } from 'chai';
 import { AshmemError } from '../../lib/index.ts';
 
 /** Asserts that `fn` throws one of our errors with this code, of this class, and gives it back. */
-export function expectCode(fn: () => unknown, code: string, type?: new (...args: never[]) => Error): AshmemError {
+export function expectCode(
+  fn: () => unknown,
+  code: string,
+  type?: new (...args: never[]) => Error,
+): AshmemError {
   let caught: unknown;
   try {
     fn();

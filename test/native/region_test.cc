@@ -98,6 +98,26 @@ TEST(a_purged_unit_that_nobody_pinned_is_told_to_late_comers_too) {
   CHECK(pin(*late, 0, kPage).purged);
 }
 
+TEST(an_object_that_vanishes_unclosed_passes_the_loss_on_and_one_that_is_closed_does_not) {
+  for (bool alone : {true, false}) {
+    for (bool closed : {true, false}) {
+      auto a = make_region(kPage);
+      const int fd = dup(a->fd());
+      unpin(*a, 0, kPage);
+      purge(*a, 0, kPage);
+      a->close();
+      auto refiller = attach_or_exit(fd);
+      auto other = alone ? nullptr : attach_or_exit(fd);
+      CHECK(pin(*refiller, 0, kPage).purged);
+      if (closed) refiller->close();
+      refiller.reset();
+      auto late = attach_or_exit(fd);
+      CHECK_EQ(pin(*late, 0, kPage).purged, !closed);
+      ::close(fd);
+    }
+  }
+}
+
 TEST(discarded_bytes_read_as_zeros_and_take_no_memory) {
   auto a = make_region(64 * kPage);
   memset(a->mapping()->data(), 7, 64 * kPage);

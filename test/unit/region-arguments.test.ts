@@ -12,7 +12,9 @@ describe('arguments', () => {
 
   describe('of create', () => {
     const rows: [string, object, string, (new (...args: never[]) => Error)?][] = [
-      ...wrongTypes.map((size) => [`size ${String(size)}`, { size }, 'ERR_INVALID_ARG_TYPE', TypeError] as Any),
+      ...wrongTypes.map(
+        (size) => [`size ${String(size)}`, { size }, 'ERR_INVALID_ARG_TYPE', TypeError] as Any,
+      ),
       ...wrongNumbers.map((size) => [`size ${size}`, { size }, 'ERR_OUT_OF_RANGE', RangeError] as Any),
       ['no size', {}, 'ERR_INVALID_ARG_TYPE', TypeError],
       ['size 0', { size: 0 }, 'ERR_OUT_OF_RANGE', RangeError],
@@ -104,7 +106,13 @@ describe('arguments', () => {
       it('view takes any bytes within the region', () => {
         expect(region.view(4 * page + 3, 7).length).to.equal(7);
         expect(region.view(4 * page + 10, 0).length).to.equal(0);
-        for (const [offset, length] of [[0, 4 * page + 11], [1, -1], [-1, 1], [0.5, 1], [4 * page + 11, 0]] as const) {
+        for (const [offset, length] of [
+          [0, 4 * page + 11],
+          [1, -1],
+          [-1, 1],
+          [0.5, 1],
+          [4 * page + 11, 0],
+        ] as const) {
           expectCode(() => region.view(offset, length), 'ERR_INVALID_RANGE', RangeError);
         }
         expectCode(() => region.view('0' as Any, 1), 'ERR_INVALID_ARG_TYPE', TypeError);

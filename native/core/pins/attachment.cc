@@ -121,17 +121,23 @@ void Attachment::abandon_holder(uint64_t unit) {
   table_->abandon(unit, refiller);
 }
 
-void Attachment::detach() {
+void Attachment::detach(bool filled) {
   if (slots_->own() == Slots::kNone) return;
   if (base_ != 0) store_release(&control_.header()->creator_hold, uint64_t{0});
   for (uint64_t unit = taken_from_; unit < taken_to_; ++unit) {
     // A unit that only the initial hold covered has no bit of ours, and creator_hold has let go of it.
-    if (holders(unit) != 0) table_->give(unit, holders_[unit] & 1);
+    if (holders(unit) == 0) continue;
+    const bool refiller = holders_[unit] & 1;
+    if (filled) {
+      table_->give(unit, refiller);
+    } else {
+      table_->abandon(unit, refiller);
+    }
   }
   slots_->release();
 }
 
-bool Attachment::leave(std::shared_ptr<Attachment>& self) {
+bool Attachment::leave(std::shared_ptr<Attachment>& self, bool filled) {
   if (!self->ours()) {
     self.reset();
     return true;
@@ -143,12 +149,13 @@ bool Attachment::leave(std::shared_ptr<Attachment>& self) {
     if (self.use_count() != 1) return false;
     all.by_inode.erase({self->inode_[0], self->inode_[1]});
   }
+  self->filled_ = filled;
   self.reset();
   return true;
 }
 
 Attachment::~Attachment() {
-  if (ours()) detach();  // in a forked child the slot and the pins are the parent's
+  if (ours()) detach(filled_);  // in a forked child the slot and the pins are the parent's
 }
 
 }  // namespace ashmem_compat

@@ -26,9 +26,10 @@ class Attachment : private Discarder {
   // kTooManyProcesses, kRegionBusy.
   static Result<std::shared_ptr<Attachment>> join(const SharedFileOps& ops, int fd, const Layout& layout);
 
-  // Gives up `self`, which becomes null. True if it was the last owner: then the attachment is gone, with all its holds.
-  // False leaves `self` alone: other objects of this process go on using the attachment.
-  static bool leave(std::shared_ptr<Attachment>& self);
+  // Gives up `self`, which becomes null. True if it was the last owner: then the attachment is gone, with all
+  // its holds. False leaves `self` alone: other objects of this process go on using the attachment.
+  // `filled`: what this process was told to refill counts as filled, as after an unpin; else it is PURGED again.
+  static bool leave(std::shared_ptr<Attachment>& self, bool filled);
 
   ~Attachment();
 
@@ -72,7 +73,7 @@ class Attachment : private Discarder {
 
   Status discard(uint64_t offset, uint64_t length) override { return ops_.discard(fd_.get(), offset, length); }
   Status allocate();
-  void detach();
+  void detach(bool filled);
 
   const SharedFileOps& ops_;
   Control control_;
@@ -81,6 +82,7 @@ class Attachment : private Discarder {
   std::unique_ptr<Slots> slots_;
   std::unique_ptr<PinTable> table_;
   uint64_t inode_[2] = {0, 0};
+  bool filled_ = false;  // how leave() ended
 
   SpinLock lock_;
   ZeroedArray<uint32_t> holders_;  // per unit: objects that hold it, less base_, times 2; bit 0: this process refills it
