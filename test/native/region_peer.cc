@@ -4,6 +4,7 @@
 //   stop-in-purge      start a purge of everything and stop (SIGSTOP) after the units are marked, before the discard;
 //                      prints "ready" first; after SIGCONT finish, print "purged N"
 //   die-in-purge       the same, but die (SIGKILL) there
+//   purge              print "ready", then purge everything over and over until killed
 //   scribble SEED MS   write random bytes over the whole file, control area included, then print "done"
 #include <random>
 
@@ -59,6 +60,10 @@ int main(int argc, char** argv) {
     const uint64_t bytes = purge(*region, 0, region->size());
     printf("purged %llu\n", static_cast<unsigned long long>(bytes));
     return 0;
+  }
+  if (command == "purge") {
+    say("ready");
+    for (;;) purge(*region, 0, region->size());
   }
   return 2;
 }
