@@ -13,7 +13,7 @@ namespace {
 using channel::Kind;
 
 // Up to here copying is cheaper than an ArrayBuffer with a finalizer of its own.
-constexpr size_t kCopyLimit = 64 * 1024;
+constexpr size_t kCopyLimit = size_t{64} * 1024;
 
 }  // namespace
 

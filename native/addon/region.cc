@@ -194,8 +194,8 @@ napi_value array_buffer(napi_env env, napi_callback_info info) {
   const int64_t charge = static_cast<int64_t>(length);
   auto* by_store = new BufferHold{mapping, charge};
   napi_value buffer = nullptr;
-  if (napi_create_external_arraybuffer(env, mapping->data() + offset, static_cast<size_t>(length), drop_buffer_hold,
-                                       by_store, &buffer) != napi_ok) {
+  if (napi_create_external_arraybuffer(env, mapping->data() + offset, static_cast<size_t>(length),
+                                       drop_buffer_hold, by_store, &buffer) != napi_ok) {
     delete by_store;
     return nullptr;
   }
@@ -203,7 +203,8 @@ napi_value array_buffer(napi_env env, napi_callback_info info) {
   int64_t total = 0;
   napi_adjust_external_memory(env, -charge, &total);
   auto* by_object = new BufferHold{mapping, 0};
-  if (napi_add_finalizer(env, buffer, mapping->data(), drop_buffer_hold, by_object, nullptr) != napi_ok) delete by_object;
+  if (napi_add_finalizer(env, buffer, mapping->data(), drop_buffer_hold, by_object, nullptr) != napi_ok)
+    delete by_object;
   handle->remember(env, buffer);
   return buffer;
 }
@@ -291,7 +292,8 @@ void register_region(Napi::Env env, Napi::Object exports) {
   // The mailbox lives as long as JavaScript can reach it, which may be longer than the environment's data.
   auto* keep = new std::shared_ptr<RegionTable>(environment.regions);
   Napi::ArrayBuffer mailbox = Napi::ArrayBuffer::New(
-      env, table->mailbox, sizeof table->mailbox, [](Napi::Env, void*, std::shared_ptr<RegionTable>* kept) { delete kept; }, keep);
+      env, table->mailbox, sizeof table->mailbox,
+      [](Napi::Env, void*, std::shared_ptr<RegionTable>* kept) { delete kept; }, keep);
   exports.Set("mailbox", Napi::Float64Array::New(env, 4, mailbox, 0));
 
   add(env, exports, "pin", pin, table);

@@ -22,8 +22,9 @@ Result<std::shared_ptr<Mapping>> Mapping::map(int fd, uint64_t length, int flags
 Mapping::~Mapping() { munmap(base_, length_); }
 
 void Mapping::replace_with_zeros() {
-  mmap(base_, length_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
-       0);
+  // Where there is no memory even for that, the pages stay until the last owner drops the mapping.
+  (void)!mmap(base_, length_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
+              -1, 0);
 }
 
 }  // namespace ashmem_compat

@@ -17,11 +17,11 @@ namespace ashmem_compat {
 enum class Scope { kShared, kProcess };
 
 struct RegionOptions {
-  std::string name;                // at most kMaxName bytes
-  uint64_t size = 0;               // bytes, at least 1
-  uint64_t granularity = 0;        // bytes in a unit, a power of two, 0: the page size
-  uint32_t max_processes = 0;      // attached at once, 0: kDefaultSlots
-  uint32_t busy_timeout_ms = 1000; // how long a pin waits for somebody else's purge
+  std::string name;                 // at most kMaxName bytes
+  uint64_t size = 0;                // bytes, at least 1
+  uint64_t granularity = 0;         // bytes in a unit, a power of two, 0: the page size
+  uint32_t max_processes = 0;       // attached at once, 0: kDefaultSlots
+  uint32_t busy_timeout_ms = 1000;  // how long a pin waits for somebody else's purge
 };
 
 struct ByteRange {
@@ -88,7 +88,8 @@ class Region {
   Status to_units(uint64_t offset, uint64_t length, uint64_t* first, uint64_t* count) const {
     const uint64_t mask = (uint64_t{1} << unit_shift_) - 1;
     const uint64_t end = offset + length;
-    if (length == 0 || end < offset || end > size_ || (offset & mask) != 0 || ((end & mask) != 0 && end != size_)) {
+    if (length == 0 || end < offset || end > size_ || (offset & mask) != 0 ||
+        ((end & mask) != 0 && end != size_)) {
       return Status::Of(Code::kInvalidRange, "range must lie inside the region, on unit boundaries");
     }
     *first = offset >> unit_shift_;

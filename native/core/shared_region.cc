@@ -63,7 +63,7 @@ class SharedRegion final : public SharedRegionBase {
   Residency residency_;
   ZeroedArray<Unit> units_;
   const uint64_t unit_count_;
-  uint32_t base_ = 0;  // 1 for the creator's object
+  uint32_t base_ = 0;                                // 1 for the creator's object
   uint64_t held_from_ = ~uint64_t{0}, held_to_ = 0;  // where units pinned after creation may be
 };
 
@@ -148,7 +148,8 @@ Status SharedRegion::pin(uint64_t offset, uint64_t length, bool* purged, std::ve
     if (taken >= PinTable::Take::kWait) {
       process.lock().unlock();
       failed = taken == PinTable::Take::kBusy
-                   ? Status::Of(Code::kRegionBusy, "the range changes too fast: another process overwrites the pin table")
+                   ? Status::Of(Code::kRegionBusy,
+                                "the range changes too fast: another process overwrites the pin table")
                    : wait_for_purger(u, &waited_ns);
       process.lock().lock();
       if (!failed.ok()) break;
@@ -187,7 +188,8 @@ Status SharedRegion::unpin(uint64_t offset, uint64_t length) {
   uint64_t count = 0;
   if (Status s = to_units(offset, length, &first, &count); !s.ok()) return s;
   for (uint64_t u = first; u < first + count; ++u) {
-    if (!holds(units_[u])) return Status::Of(Code::kNotPinned, "a unit of the range is not pinned by this object");
+    if (!holds(units_[u]))
+      return Status::Of(Code::kNotPinned, "a unit of the range is not pinned by this object");
   }
   Attachment& process = *attachment_;
   process.lock().lock();
@@ -222,7 +224,9 @@ Status SharedRegion::purge_strays(uint64_t first, uint64_t count) {
     uint64_t resident = 0;
     if (u < first + count && table.is_purged(u)) {
       const ByteRange range = to_bytes(u, 1);
-      if (Status s = residency_.bytes(mapping_->data(), size_, range.offset, range.length, &resident); !s.ok()) return s;
+      if (Status s = residency_.bytes(mapping_->data(), size_, range.offset, range.length, &resident);
+          !s.ok())
+        return s;
     }
     if (resident != 0) {
       ++run;
@@ -269,7 +273,8 @@ void SharedRegion::leave(bool filled) {
 
 class ReadOnlyRegion final : public SharedRegionBase {
  public:
-  ReadOnlyRegion(const SharedFileOps& ops, Fd fd, std::string name, Control control, const RegionOptions& options)
+  ReadOnlyRegion(const SharedFileOps& ops, Fd fd, std::string name, Control control,
+                 const RegionOptions& options)
       : SharedRegionBase(ops, std::move(fd), std::move(name), control.layout(), options),
         control_(std::move(control)),
         slots_(control_),
@@ -286,7 +291,9 @@ class ReadOnlyRegion final : public SharedRegionBase {
     return Status::Ok();
   }
 
-  Status pin(uint64_t offset, uint64_t length, bool*, std::vector<ByteRange>*) override { return refuse(offset, length); }
+  Status pin(uint64_t offset, uint64_t length, bool*, std::vector<ByteRange>*) override {
+    return refuse(offset, length);
+  }
   Status unpin(uint64_t offset, uint64_t length) override { return refuse(offset, length); }
   Status purge(uint64_t offset, uint64_t length, uint64_t* bytes) override {
     *bytes = 0;
@@ -332,25 +339,28 @@ Result<std::unique_ptr<Region>> create_shared_region(const SharedFileOps& ops, F
                                                      const RegionOptions& options) {
   Result<std::shared_ptr<Attachment>> attachment = Attachment::create(ops, fd.get(), layout, options.name);
   if (!attachment.ok()) return attachment.status();
-  auto region = std::make_unique<SharedRegion>(ops, std::move(fd), options.name, std::move(attachment.value()), options);
+  auto region = std::make_unique<SharedRegion>(ops, std::move(fd), options.name,
+                                               std::move(attachment.value()), options);
   if (Status s = region->open(true); !s.ok()) return s;
   return std::unique_ptr<Region>(std::move(region));
 }
 
 Result<std::unique_ptr<Region>> attach_shared_region(const SharedFileOps& ops, Fd fd, const Header& header,
-                                                     const Layout& layout, bool writable, const RegionOptions& options) {
+                                                     const Layout& layout, bool writable,
+                                                     const RegionOptions& options) {
   std::string name(header.name, header.name_length);
   if (!writable) {
     Result<Control> control = Control::map(fd.get(), layout, false);
     if (!control.ok()) return control.status();
-    auto region =
-        std::make_unique<ReadOnlyRegion>(ops, std::move(fd), std::move(name), std::move(control.value()), options);
+    auto region = std::make_unique<ReadOnlyRegion>(ops, std::move(fd), std::move(name),
+                                                   std::move(control.value()), options);
     if (Status s = region->open(); !s.ok()) return s;
     return std::unique_ptr<Region>(std::move(region));
   }
   Result<std::shared_ptr<Attachment>> attachment = Attachment::join(ops, fd.get(), layout);
   if (!attachment.ok()) return attachment.status();
-  auto region = std::make_unique<SharedRegion>(ops, std::move(fd), std::move(name), std::move(attachment.value()), options);
+  auto region = std::make_unique<SharedRegion>(ops, std::move(fd), std::move(name),
+                                               std::move(attachment.value()), options);
   if (Status s = region->open(false); !s.ok()) return s;
   return std::unique_ptr<Region>(std::move(region));
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { SharedRegion } from '../../lib/index.ts';
+import { probe, SharedRegion } from '../../lib/index.ts';
 import { nativeProgram } from '../helpers/native-program.ts';
 import { random } from '../helpers/random.ts';
 import { counter, Ledger } from './ledger.ts';
@@ -37,6 +37,8 @@ export interface ChaosResult {
   leakedBytes: number;
 }
 
+/** Bytes of a unit: the smallest there can be. */
+const unit = probe().pageSize;
 const workerPath = fileURLToPath(new URL('./worker.ts', import.meta.url));
 const openFds = () => readdirSync('/proc/self/fd').length;
 
@@ -46,8 +48,8 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
   const fdsBefore = openFds();
   const region = SharedRegion.create({
     name: 'chaos',
-    size: units * 4096,
-    granularity: 4096,
+    size: units * unit,
+    granularity: unit,
     maxProcesses: options.maxProcesses ?? 60,
   });
   const ledgerRegion = SharedRegion.create({ name: 'chaos-ledger', size: Ledger.bytes(units) });

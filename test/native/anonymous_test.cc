@@ -1,6 +1,6 @@
 // The anonymous backend: the kernel discards, and pin tells exactly what, whatever the bytes are.
-#include "core/backends/backend.h"
 #include <sys/stat.h>
+#include "core/backends/backend.h"
 
 #include "native/check.h"
 #include "native/processes.h"
@@ -47,7 +47,8 @@ TEST(what_the_kernel_took_is_told_page_for_page) {
   memset(bytes, 0, 64 * kPage);  // zeros that were written: gone or kept, they look the same
   memset(bytes + 8 * kPage, 5, 8 * kPage);
   unpin(*a, 0, 64 * kPage);
-  if (!kernel_takes(*a, 2 * kPage, 3 * kPage) || !kernel_takes(*a, 9 * kPage, kPage)) SKIP("no MADV_PAGEOUT (Linux 5.4)");
+  if (!kernel_takes(*a, 2 * kPage, 3 * kPage) || !kernel_takes(*a, 9 * kPage, kPage))
+    SKIP("no MADV_PAGEOUT (Linux 5.4)");
   bool purged = false;
   std::vector<ByteRange> lost;
   CHECK(a->pin(0, 64 * kPage, &purged, &lost).ok());
@@ -130,6 +131,9 @@ TEST(nesting_and_errors_are_as_on_shared_regions) {
 
 // The kernel's own reclaim against a memory limit: it takes what it needs, and not one page is silently lost.
 TEST(under_a_memory_limit_every_loss_is_told) {
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+  SKIP("a sanitizer's shadow memory does not fit the limit");
+#endif
   const std::string group = "/sys/fs/cgroup/memory/ashmem-compat-test-" + std::to_string(getpid());
   if (mkdir(group.c_str(), 0755) != 0) SKIP("no cgroup v1 memory controller to make a group in");
   const auto put = [&](const char* file, const std::string& text) {
@@ -144,10 +148,12 @@ TEST(under_a_memory_limit_every_loss_is_told) {
     auto a = make(size);
     uint64_t* words = reinterpret_cast<uint64_t*>(a->mapping()->data());
     const uint64_t per_page = kPage / 8;
-    for (uint64_t i = 0; i < size / 8; ++i) words[i] = i % per_page == 0 ? 0 : i;  // the first word of every page is 0
+    for (uint64_t i = 0; i < size / 8; ++i)
+      words[i] = i % per_page == 0 ? 0 : i;  // the first word of every page is 0
     unpin(*a, 0, size);
     const uint64_t squeeze = 40u << 20;
-    char* neighbour = static_cast<char*>(mmap(nullptr, squeeze, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    char* neighbour = static_cast<char*>(
+        mmap(nullptr, squeeze, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     memset(neighbour, 1, squeeze);
     munmap(neighbour, squeeze);
     bool purged = false;
@@ -170,6 +176,6 @@ TEST(under_a_memory_limit_every_loss_is_told) {
   rmdir(group.c_str());
   if (status == 77) SKIP("the group takes no limit or no member");
   CHECK_EQ(status, 0);
-  CHECK(shared->word[0] > 0);                       // it did take some
-  CHECK(shared->word[0] < (48u << 20) / kPage);     // and not all
+  CHECK(shared->word[0] > 0);                    // it did take some
+  CHECK(shared->word[0] < (48u << 20) / kPage);  // and not all
 }

@@ -26,12 +26,22 @@ using namespace ashmem_compat::testing;
 
 namespace {
 
-enum Counter { kOperations = 0, kViolations = 1, kBusy = 2, kStop = 3, kTold = 4, kChecked = 5, kCounters = 64 };
+enum Counter {
+  kOperations = 0,
+  kViolations = 1,
+  kBusy = 2,
+  kStop = 3,
+  kTold = 4,
+  kChecked = 5,
+  kCounters = 64
+};
 
 struct Ledger {
   uint32_t* words;
   uint32_t* entry(uint64_t unit) const { return words + kCounters + unit * 4; }
-  void count(Counter which, uint32_t by = 1) const { __atomic_fetch_add(words + which, by, __ATOMIC_RELAXED); }
+  void count(Counter which, uint32_t by = 1) const {
+    __atomic_fetch_add(words + which, by, __ATOMIC_RELAXED);
+  }
   bool stopping() const { return __atomic_load_n(words + kStop, __ATOMIC_RELAXED) != 0; }
 };
 
@@ -42,7 +52,11 @@ uint32_t pattern(uint32_t seed, uint64_t unit, uint32_t i) {
 class Worker {
  public:
   Worker(int region_fd, const Ledger& ledger, uint32_t seed)
-      : fd_(region_fd), ledger_(ledger), control_(region_fd), random_(seed), me_(static_cast<uint32_t>(getpid())) {}
+      : fd_(region_fd),
+        ledger_(ledger),
+        control_(region_fd),
+        random_(seed),
+        me_(static_cast<uint32_t>(getpid())) {}
 
   int run() {
     alarm(120);  // a hang is a failure, not a long run
@@ -73,14 +87,16 @@ class Worker {
         region_ = std::move(made.value());
         return;
       }
-      if (made.status().code != Code::kRegionBusy) violation("attach", 0, static_cast<uint32_t>(made.status().code));
+      if (made.status().code != Code::kRegionBusy)
+        violation("attach", 0, static_cast<uint32_t>(made.status().code));
       nap_ms(1);
     }
   }
 
   void violation(const char* what, uint64_t unit, uint32_t detail) {
     fprintf(stderr, "VIOLATION %s, unit %llu, word %016llx, detail %u, pid %u\n", what,
-            static_cast<unsigned long long>(unit), static_cast<unsigned long long>(*control_.word(unit)), detail, me_);
+            static_cast<unsigned long long>(unit), static_cast<unsigned long long>(*control_.word(unit)),
+            detail, me_);
     ledger_.count(kViolations);
   }
 
@@ -182,7 +198,8 @@ class Worker {
     const bool was_known = known(unit) && state(unit) == UnitState::kReady;
     region_->begin_read(unit * unit_bytes(), unit_bytes(), &ticket);
     const bool good = intact(unit);
-    if (region_->end_read(unit * unit_bytes(), unit_bytes(), ticket) && was_known && state(unit) == UnitState::kReady && !good) {
+    if (region_->end_read(unit * unit_bytes(), unit_bytes(), ticket) && was_known &&
+        state(unit) == UnitState::kReady && !good) {
       violation("read as whole but lost", unit, 0);
     }
     unlock(unit);
@@ -292,8 +309,9 @@ int main(int argc, char** argv) {
     timespec t{0, static_cast<long>(random() % 3'000'000)};
     nanosleep(&t, nullptr);
   }
-  printf("deaths %llu operations %u violations %llu busy %u told %u checked %u\n", static_cast<unsigned long long>(deaths),
-         ledger.words[kOperations], static_cast<unsigned long long>(ledger.words[kViolations] + failures), ledger.words[kBusy],
+  printf("deaths %llu operations %u violations %llu busy %u told %u checked %u\n",
+         static_cast<unsigned long long>(deaths), ledger.words[kOperations],
+         static_cast<unsigned long long>(ledger.words[kViolations] + failures), ledger.words[kBusy],
          ledger.words[kTold], ledger.words[kChecked]);
   return ledger.words[kViolations] + failures == 0 ? 0 : 1;
 }

@@ -47,23 +47,24 @@ inline void fail(const char* file, int line, const std::string& what) {
 
 }  // namespace check
 
-#define TEST(name)                                              \
-  static void test_##name();                                    \
+#define TEST(name)                                                  \
+  static void test_##name();                                        \
   static const check::Register register_##name(#name, test_##name); \
   static void test_##name()
 
-#define CHECK(condition)                                              \
-  do {                                                                \
+#define CHECK(condition)                                                        \
+  do {                                                                          \
     if (!(condition)) check::fail(__FILE__, __LINE__, "not true: " #condition); \
   } while (0)
 
-#define CHECK_EQ(a, b)                                                                                   \
-  do {                                                                                                   \
-    const auto left_ = (a);                                                                              \
-    const auto right_ = (b);                                                                             \
-    if (!(left_ == right_)) {                                                                              \
-      check::fail(__FILE__, __LINE__, #a " is " + check::show(left_) + ", expected " #b " = " + check::show(right_)); \
-    }                                                                                                    \
+#define CHECK_EQ(a, b)                                                                            \
+  do {                                                                                            \
+    const auto left_ = (a);                                                                       \
+    const auto right_ = (b);                                                                      \
+    if (!(left_ == right_)) {                                                                     \
+      check::fail(__FILE__, __LINE__,                                                             \
+                  #a " is " + check::show(left_) + ", expected " #b " = " + check::show(right_)); \
+    }                                                                                             \
   } while (0)
 
 // For what the rest of a test cannot do without.
@@ -90,8 +91,11 @@ int main(int argc, char** argv) {
     check::skipped = nullptr;
     test.run();
     const bool ok = check::failures == before;
-    printf("%s %s%s%s\n", !ok ? "FAILED " : check::skipped ? "skipped" : "ok     ", test.name, check::skipped ? ": " : "",
-           check::skipped ? check::skipped : "");
+    printf("%s %s%s%s\n",
+           !ok              ? "FAILED "
+           : check::skipped ? "skipped"
+                            : "ok     ",
+           test.name, check::skipped ? ": " : "", check::skipped ? check::skipped : "");
     fflush(stdout);
     ++ran;
     if (ok && check::skipped) ++skips;

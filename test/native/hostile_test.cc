@@ -22,7 +22,8 @@ int use(int fd, unsigned seed, int answers) {
       Result<std::unique_ptr<Region>> made = try_attach(fd, 2);
       if (!made.ok()) {
         const Code code = made.status().code;
-        if (code != Code::kUntrustedFd && code != Code::kTooManyProcesses && code != Code::kRegionBusy) return 10;
+        if (code != Code::kUntrustedFd && code != Code::kTooManyProcesses && code != Code::kRegionBusy)
+          return 10;
         region.reset();
         continue;
       }
@@ -54,27 +55,36 @@ int use(int fd, unsigned seed, int answers) {
 
 // Random words all over the control area (the data is anybody's anyway). Words that look legal do more harm than noise.
 void scribble(const RawControl& control, std::mt19937_64& random, pid_t alive) {
-  const uint64_t words = (control.length() - kHeaderSize) / 8;  // a broken header only keeps others from attaching at all
+  const uint64_t words =
+      (control.length() - kHeaderSize) / 8;  // a broken header only keeps others from attaching at all
   uint64_t* base = reinterpret_cast<uint64_t*>(control.base());
   const Header& header = control.header();
   for (int i = 0; i < 200; ++i) {
     const uint64_t r = random();
     switch (r % 6) {
       case 0: __atomic_store_n(base + random() % words, random(), __ATOMIC_RELAXED); break;
-      case 1: __atomic_store_n(control.word(random() % header.unit_count), random() & random(), __ATOMIC_RELAXED); break;
+      case 1:
+        __atomic_store_n(control.word(random() % header.unit_count), random() & random(), __ATOMIC_RELAXED);
+        break;
       case 2: {  // purging by the owner of some slot
         const uint32_t slot = static_cast<uint32_t>(random() % 64);
         const uint64_t life = slot < header.slot_count ? control.slot(slot)->life : random();
-        __atomic_store_n(control.word(random() % header.unit_count), purging_word(slot, life), __ATOMIC_RELAXED);
+        __atomic_store_n(control.word(random() % header.unit_count), purging_word(slot, life),
+                         __ATOMIC_RELAXED);
         break;
       }
       case 3: {  // a slot owned by a living stranger, or by nobody
         Slot* slot = control.slot(static_cast<uint32_t>(random() % header.slot_count));
-        const uint64_t identity = make_identity(static_cast<uint32_t>(random() % 16), static_cast<uint32_t>(alive), random());
-        __atomic_store_n(&slot->life, life_word(static_cast<Phase>(random() % 4), random(), identity), __ATOMIC_RELAXED);
+        const uint64_t identity =
+            make_identity(static_cast<uint32_t>(random() % 16), static_cast<uint32_t>(alive), random());
+        __atomic_store_n(&slot->life, life_word(static_cast<Phase>(random() % 4), random(), identity),
+                         __ATOMIC_RELAXED);
         break;
       }
-      case 4: __atomic_store_n(&control.slot(static_cast<uint32_t>(random() % header.slot_count))->hazard, random() % 70, __ATOMIC_RELAXED); break;
+      case 4:
+        __atomic_store_n(&control.slot(static_cast<uint32_t>(random() % header.slot_count))->hazard,
+                         random() % 70, __ATOMIC_RELAXED);
+        break;
       case 5: __atomic_store_n(control.namespaces() + random() % 15, random(), __ATOMIC_RELAXED); break;
     }
   }
@@ -138,9 +148,10 @@ TEST(a_word_in_no_legal_form_is_healed_by_the_next_pin) {
   auto a = make_region(4 * kPage, 3, 20);
   unpin(*a, 0, 4 * kPage);
   RawControl control(a->fd());
-  *control.word(0) = ~uint64_t{0};                                                     // every bit, slots that do not exist
-  *control.word(1) = unit_word(UnitState::kPurging, kReleased | 1023);                 // a purger that does not exist
-  *control.word(2) = unit_word(UnitState::kRefilling, kReleased | uint64_t{1} << 59);  // a holder that does not exist
+  *control.word(0) = ~uint64_t{0};                                      // every bit, slots that do not exist
+  *control.word(1) = unit_word(UnitState::kPurging, kReleased | 1023);  // a purger that does not exist
+  *control.word(2) =
+      unit_word(UnitState::kRefilling, kReleased | uint64_t{1} << 59);  // a holder that does not exist
   *control.word(3) = unit_word(UnitState::kReady, kReleased | kHolderBits);
   for (uint64_t unit = 0; unit < 4; ++unit) {
     CHECK_EQ(pin(*a, unit * kPage, kPage).code, Code::kOk);

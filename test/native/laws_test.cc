@@ -64,7 +64,7 @@ TEST(law1_a_purger_that_sleeps_before_its_discard_wakes_to_nobodys_harm) {
   REQUIRE(child.wait_stopped());
   CHECK_EQ(pin(*a, 0, kPage).code, Code::kRegionBusy);  // law 6: an error after a bounded wait
   CHECK_EQ(purge(*a, 0, 8 * kPage), uint64_t{0});
-  CHECK_EQ(unpin(*a, 0, kPage), Code::kNotPinned);      // the failed pin holds nothing
+  CHECK_EQ(unpin(*a, 0, kPage), Code::kNotPinned);  // the failed pin holds nothing
   child.resume();
   CHECK_EQ(child.reap(), 0);
   CHECK(pin(*a, 0, 8 * kPage).purged);
@@ -384,8 +384,9 @@ TEST(law2_a_forked_child_holds_nothing_and_takes_nothing_away) {
 // ---- law 3: a loss is told before the bytes can be read, wherever somebody died
 
 TEST(law3_death_at_any_stage_of_anything_is_never_silent) {
-  const Stage stages[] = {Stage::kSlotClaimed, Stage::kSweeping,  Stage::kHazardSet,  Stage::kBeforeClear, Stage::kMarked,
-                          Stage::kDiscarded,   Stage::kBeforeTake, Stage::kTaken,     Stage::kRefilling,   Stage::kBeforeGive};
+  const Stage stages[] = {Stage::kSlotClaimed, Stage::kSweeping,  Stage::kHazardSet,  Stage::kBeforeClear,
+                          Stage::kMarked,      Stage::kDiscarded, Stage::kBeforeTake, Stage::kTaken,
+                          Stage::kRefilling,   Stage::kBeforeGive};
   for (Stage stage : stages) {
     for (int nth : {1, 2, 3}) {
       auto a = make_region(8 * kPage, 3);
@@ -424,8 +425,8 @@ TEST(law3_death_at_any_stage_of_anything_is_never_silent) {
       const int status = third.reap();
       if (status != 0) {
         check::fail(__FILE__, __LINE__,
-                    "death at stage " + std::to_string(static_cast<int>(stage)) + ", time " + std::to_string(nth) +
-                        ": exit status " + std::to_string(status));
+                    "death at stage " + std::to_string(static_cast<int>(stage)) + ", time " +
+                        std::to_string(nth) + ": exit status " + std::to_string(status));
       }
       CHECK_EQ(purge(*a, 0, 8 * kPage), 8 * kPage);
     }
@@ -487,7 +488,7 @@ TEST(law3_a_purger_killed_inside_its_discard_is_finished_by_the_next) {
       return 0;
     });
     CHECK_EQ(purger.reap(), -SIGKILL);
-    CHECK_EQ(purge(*a, 0, 4 * kPage), 4 * kPage);  // by a purge
+    CHECK_EQ(purge(*a, 0, 4 * kPage), 4 * kPage);         // by a purge
     const Pinned pinned = pin(*a, 4 * kPage, 4 * kPage);  // by a pin
     CHECK(pinned.code == Code::kOk && pinned.purged);
     CHECK(all(*a, 0, 8 * kPage, 0));

@@ -8,7 +8,8 @@
 using namespace ashmem_compat;
 
 TEST(tables_follow_the_data_without_overlap) {
-  for (uint64_t size : {uint64_t{1}, uint64_t{4095}, uint64_t{4096}, uint64_t{4097}, uint64_t{64} << 20, uint64_t{6} << 30}) {
+  for (uint64_t size :
+       {uint64_t{1}, uint64_t{4095}, uint64_t{4096}, uint64_t{4097}, uint64_t{64} << 20, uint64_t{6} << 30}) {
     for (uint32_t slots : {1u, 60u, 61u, 124u, 125u, 1020u}) {
       const Result<Layout> made = make_layout(size, page_size(), slots);
       REQUIRE(made.ok());
@@ -43,7 +44,8 @@ TEST(impossible_numbers_are_refused) {
   CHECK(!make_layout(1, 0, 60).ok());
   CHECK(!make_layout(1, page, 0).ok());
   CHECK(!make_layout(1, page, 1021).ok());
-  for (uint64_t size : {UINT64_MAX, UINT64_MAX - page, uint64_t{1} << 63, (uint64_t{1} << 63) - 1, UINT64_MAX - 1}) {
+  for (uint64_t size :
+       {UINT64_MAX, UINT64_MAX - page, uint64_t{1} << 63, (uint64_t{1} << 63) - 1, UINT64_MAX - 1}) {
     CHECK(!make_layout(size, page, 60).ok());
     CHECK(!make_layout(size, page, 1020).ok());
   }
@@ -65,11 +67,13 @@ TEST(a_header_is_taken_only_as_a_whole) {
     for (int bit = 0; bit < 8; ++bit) {
       Header bad = good;
       reinterpret_cast<unsigned char*>(&bad)[byte] ^= static_cast<unsigned char>(1 << bit);
-      if (bad.size != good.size && bad.size <= good.control_offset && bad.size > good.control_offset - good.granularity) {
+      if (bad.size != good.size && bad.size <= good.control_offset &&
+          bad.size > good.control_offset - good.granularity) {
         CHECK(check_header(bad, size).ok());
         continue;
       }
-      if (check_header(bad, size).ok()) check::fail(__FILE__, __LINE__, "accepted a flip in byte " + std::to_string(byte));
+      if (check_header(bad, size).ok())
+        check::fail(__FILE__, __LINE__, "accepted a flip in byte " + std::to_string(byte));
     }
   }
   Header long_name = good;

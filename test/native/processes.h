@@ -97,7 +97,8 @@ inline void at_stage(Stage stage, void (*action)(), int nth = 1) {
 }
 inline void die_here() { ::kill(getpid(), SIGKILL); }
 
-inline std::unique_ptr<Region> make_region(uint64_t size, uint32_t max_processes = 0, uint32_t busy_ms = 1000) {
+inline std::unique_ptr<Region> make_region(uint64_t size, uint32_t max_processes = 0,
+                                           uint32_t busy_ms = 1000) {
   RegionOptions options;
   options.name = "test";
   options.size = size;
@@ -105,8 +106,8 @@ inline std::unique_ptr<Region> make_region(uint64_t size, uint32_t max_processes
   options.busy_timeout_ms = busy_ms;
   Result<std::unique_ptr<Region>> made = memfd_backend.create(options);
   if (!made.ok()) {
-    fprintf(stderr, "create: code %d errno %d %s\n", static_cast<int>(made.status().code), made.status().error,
-            made.status().detail ? made.status().detail : "");
+    fprintf(stderr, "create: code %d errno %d %s\n", static_cast<int>(made.status().code),
+            made.status().error, made.status().detail ? made.status().detail : "");
     abort();
   }
   return std::move(made.value());
@@ -122,8 +123,8 @@ inline Result<std::unique_ptr<Region>> try_attach(int fd, uint32_t busy_ms = 100
 inline std::unique_ptr<Region> attach_or_exit(int fd, uint32_t busy_ms = 1000) {
   Result<std::unique_ptr<Region>> made = try_attach(fd, busy_ms);
   if (!made.ok()) {
-    fprintf(stderr, "attach: code %d errno %d %s\n", static_cast<int>(made.status().code), made.status().error,
-            made.status().detail ? made.status().detail : "");
+    fprintf(stderr, "attach: code %d errno %d %s\n", static_cast<int>(made.status().code),
+            made.status().error, made.status().detail ? made.status().detail : "");
     _exit(90);
   }
   return std::move(made.value());
@@ -138,7 +139,9 @@ inline Pinned pin(Region& region, uint64_t offset, uint64_t length) {
   const Status status = region.pin(offset, length, &purged, nullptr);
   return {status.code, purged};
 }
-inline Code unpin(Region& region, uint64_t offset, uint64_t length) { return region.unpin(offset, length).code; }
+inline Code unpin(Region& region, uint64_t offset, uint64_t length) {
+  return region.unpin(offset, length).code;
+}
 inline uint64_t purge(Region& region, uint64_t offset, uint64_t length) {
   uint64_t bytes = 0;
   const Status status = region.purge(offset, length, &bytes);
@@ -169,7 +172,9 @@ class RawControl {
   uint64_t* namespaces() const { return at(header_.namespaces_offset); }
 
  private:
-  uint64_t* at(uint64_t offset) const { return reinterpret_cast<uint64_t*>(base_ + (offset - header_.control_offset)); }
+  uint64_t* at(uint64_t offset) const {
+    return reinterpret_cast<uint64_t*>(base_ + (offset - header_.control_offset));
+  }
   Header header_{};
   char* base_ = nullptr;
   size_t length_ = 0;

@@ -47,7 +47,8 @@ int main(int argc, char** argv) {
   if (argc < 3) return 2;
   const int fd = atoi(argv[1]);
   const std::string command = argv[2];
-  if (command == "scribble" && argc == 5) return scribble(fd, static_cast<unsigned>(atoi(argv[3])), atol(argv[4]));
+  if (command == "scribble" && argc == 5)
+    return scribble(fd, static_cast<unsigned>(atoi(argv[3])), atol(argv[4]));
   std::unique_ptr<Region> region = attach_or_exit(fd);
   if (command == "hold") {
     if (pin(*region, 0, region->size()).code != Code::kOk) return 4;

@@ -57,14 +57,16 @@ TEST(things_that_are_no_memfd) {
   Fd zero(open("/dev/zero", O_RDWR));
   Fd proc(open("/proc/self/maps", O_RDONLY));
   Fd only_path(open("/tmp", O_PATH));
-  for (int fd : {pipe_fds[0], pipe_fds[1], sockets[0], directory.get(), file.get(), zero.get(), proc.get(), only_path.get(), -1, 1000}) {
+  for (int fd : {pipe_fds[0], pipe_fds[1], sockets[0], directory.get(), file.get(), zero.get(), proc.get(),
+                 only_path.get(), -1, 1000}) {
     CHECK_EQ(attach_code(fd), Code::kUntrustedFd);
   }
   for (int fd : {pipe_fds[0], pipe_fds[1], sockets[0], sockets[1]}) ::close(fd);
 }
 
 TEST(memfds_that_are_no_region) {
-  for (off_t size : {off_t{0}, off_t{1}, off_t{511}, off_t{512}, off_t{4096}, off_t{1} << 20, off_t{1} << 40}) {
+  for (off_t size :
+       {off_t{0}, off_t{1}, off_t{511}, off_t{512}, off_t{4096}, off_t{1} << 20, off_t{1} << 40}) {
     Fd fd(raw_memfd_create("x", 3));
     CHECK(ftruncate(fd.get(), size) == 0);
     CHECK_EQ(attach_code(fd.get()), Code::kUntrustedFd);  // unsealed
@@ -79,8 +81,10 @@ TEST(copies_that_are_unsealed_cut_or_grown) {
   CHECK_EQ(attach_code(copy_of(a->fd(), whole, 0).get()), Code::kUntrustedFd);
   CHECK_EQ(attach_code(copy_of(a->fd(), whole, kGrow).get()), Code::kUntrustedFd);
   CHECK_EQ(attach_code(copy_of(a->fd(), whole, kShrink).get()), Code::kUntrustedFd);
-  CHECK_EQ(attach_code(copy_of(a->fd(), whole - static_cast<off_t>(kPage), kShrink | kGrow).get()), Code::kUntrustedFd);
-  CHECK_EQ(attach_code(copy_of(a->fd(), whole + static_cast<off_t>(kPage), kShrink | kGrow).get()), Code::kUntrustedFd);
+  CHECK_EQ(attach_code(copy_of(a->fd(), whole - static_cast<off_t>(kPage), kShrink | kGrow).get()),
+           Code::kUntrustedFd);
+  CHECK_EQ(attach_code(copy_of(a->fd(), whole + static_cast<off_t>(kPage), kShrink | kGrow).get()),
+           Code::kUntrustedFd);
   CHECK_EQ(attach_code(copy_of(a->fd(), whole, kShrink | kGrow).get()), Code::kOk);
 }
 
@@ -108,7 +112,8 @@ TEST(headers_whose_sizes_lie) {
               {offsetof(Header, version), 2}};
   for (const auto& lie : lies) {
     Fd copy = copy_of(a->fd(), whole, kShrink | kGrow);
-    CHECK(pwrite(copy.get(), &lie.value, sizeof lie.value, whole - static_cast<off_t>(kHeaderSize) + static_cast<off_t>(lie.at)) == 8);
+    CHECK(pwrite(copy.get(), &lie.value, sizeof lie.value,
+                 whole - static_cast<off_t>(kHeaderSize) + static_cast<off_t>(lie.at)) == 8);
     CHECK_EQ(attach_code(copy.get()), Code::kUntrustedFd);
   }
 }
@@ -121,7 +126,8 @@ TEST(a_huge_hollow_region_is_an_error_and_not_a_crash) {
   fill_header(made.value(), &header);
   Fd fd(raw_memfd_create("huge", 3));
   CHECK(ftruncate(fd.get(), static_cast<off_t>(made.value().file_size)) == 0);
-  CHECK(pwrite(fd.get(), &header, sizeof header, static_cast<off_t>(made.value().header_offset)) == sizeof header);
+  CHECK(pwrite(fd.get(), &header, sizeof header, static_cast<off_t>(made.value().header_offset)) ==
+        sizeof header);
   CHECK(fcntl(fd.get(), F_ADD_SEALS, kShrink | kGrow) == 0);
   const Code code = attach_code(fd.get());
   CHECK(code == Code::kSystem || code == Code::kOk);

@@ -10,7 +10,7 @@ namespace {
 
 constexpr uint8_t kMagic[4] = {'A', 'C', 'H', '1'};
 // A peer that announces 64 MiB and sends nothing must not cost 64 MiB: the buffer follows what has arrived.
-constexpr size_t kFirstCapacity = 64 * 1024;
+constexpr size_t kFirstCapacity = size_t{64} * 1024;
 
 }  // namespace
 

@@ -87,7 +87,7 @@ Status Poller::start() {
   pthread_attr_t attributes;
   ::pthread_attr_init(&attributes);
   ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  ::pthread_attr_setstacksize(&attributes, 256 * 1024);
+  ::pthread_attr_setstacksize(&attributes, size_t{256} * 1024);
   // Signals are for threads that expect them.
   sigset_t all, before;
   ::sigfillset(&all);

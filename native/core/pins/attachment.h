@@ -16,7 +16,7 @@
 
 namespace ashmem_compat {
 
-class Attachment : private Discarder {
+class Attachment final : private Discarder {
  public:
   // Lays a new region out in `fd`, an empty file of layout.file_size bytes that nobody else has. The creator holds every
   // unit from the start.
@@ -71,7 +71,9 @@ class Attachment : private Discarder {
  private:
   Attachment(const SharedFileOps& ops, Control control);
 
-  Status discard(uint64_t offset, uint64_t length) override { return ops_.discard(fd_.get(), offset, length); }
+  Status discard(uint64_t offset, uint64_t length) override {
+    return ops_.discard(fd_.get(), offset, length);
+  }
   Status allocate();
   void detach(bool filled);
 
@@ -85,8 +87,9 @@ class Attachment : private Discarder {
   bool filled_ = false;  // how leave() ended
 
   SpinLock lock_;
-  ZeroedArray<uint32_t> holders_;  // per unit: objects that hold it, less base_, times 2; bit 0: this process refills it
-  uint32_t base_ = 0;              // 1 for the creator, whose first object holds everything: creating is O(1) so
+  ZeroedArray<uint32_t>
+      holders_;        // per unit: objects that hold it, less base_, times 2; bit 0: this process refills it
+  uint32_t base_ = 0;  // 1 for the creator, whose first object holds everything: creating is O(1) so
   uint64_t taken_from_ = ~uint64_t{0}, taken_to_ = 0;  // where holder bits of ours may be
 };
 

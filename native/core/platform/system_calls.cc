@@ -56,7 +56,7 @@ Trial try_call(int (*call)(void*), void* argument) {
     trial.error = call(argument);
     return trial;
   }
-  constexpr size_t kStack = 64 * 1024;
+  constexpr size_t kStack = size_t{64} * 1024;
   std::unique_ptr<char[]> stack(new char[kStack]);
   ChildTask task{call, argument, 0};
   // As vfork: no copy of the address space, and we sleep until the child is gone. Without an exit signal, so that no
