@@ -20,6 +20,11 @@ export function floor(name: string, ...args: number[]): Command {
   return { program: `${output}/floors/floors`, args: [name, ...args.map(String)] };
 }
 
+/** The same, and all processes that it starts, on the first processor only. */
+export function onOneProcessor({ program, args }: Command): Command {
+  return { program: 'taskset', args: ['-c', '0', program, ...args] };
+}
+
 /** Runs to the end; what it printed. Rejects with its standard error if it fails. */
 export function run({ program, args }: Command, cwd = root, env = process.env): Promise<string> {
   return new Promise((resolve, reject) => {

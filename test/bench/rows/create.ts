@@ -12,7 +12,7 @@ export const create: Row = {
       const bar = { atMost: 4 };
       results.push(
         compared(`create, map, close ${mib} MiB`, 'ns', series.ours!, base, bar),
-        compared(`the same, with .buffer`, 'ns', series.buffered!, base, bar),
+        compared(`the same with .buffer, ${mib} MiB`, 'ns', series.buffered!, base, bar),
       );
     }
     return results;

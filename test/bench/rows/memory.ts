@@ -15,9 +15,9 @@ export const memory: Row = {
       const name = mib === 1024 ? '1 GiB' : `${mib} MiB`;
       const note = `${file} bytes, ${rounding} of them padding`;
       results.push(
-        single(`pin table of ${name}, per byte of it`, 'bytes', [file / size], { atMost: 1 / 256 }, note),
-        single(`private memory of one object of ${name}`, 'bytes', series.attached!),
-        single(`the same, once it has pinned all`, 'bytes', series.pinned!),
+        single(`pin table of ${name}, bytes per byte`, 'bytes', [file / size], { atMost: 1 / 256 }, note),
+        single(`private memory of one more object, ${name}`, 'bytes', series.attached!),
+        single(`the same once it has pinned all, ${name}`, 'bytes', series.pinned!),
       );
     }
     return results;

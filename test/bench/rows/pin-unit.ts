@@ -3,7 +3,7 @@ import { output } from '../harness/paths.ts';
 import { rounds, run, script } from '../harness/processes.ts';
 import { compared, type Result, type Row, single, skipped } from '../harness/results.ts';
 
-const COUNT = 'system calls of those pairs';
+const COUNT = 'system calls that it makes';
 
 /** System calls of the log between the two marks, of all threads. */
 function between(log: string): number {

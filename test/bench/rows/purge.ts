@@ -25,7 +25,7 @@ export const purge: Row = {
     return [
       compared('purge of 256 MiB', 'ns', alone.ours!, base(alone), { atLeast: 0.8 }, throughput),
       compared(
-        'the same, mapped by 3 more processes',
+        'the same mapped by 3 more processes',
         'ns',
         watched.ours!,
         base(watched),
