@@ -34,8 +34,8 @@ Samples create_file(const Arguments& arguments);
 // (bytes, batches, other processes): one fallocate(PUNCH_HOLE) of a memfd that is filled and mapped, here and
 // in the others.
 Samples punch_hole(const Arguments& arguments);
-// (payload bytes, rounds per batch, batches): a message and one fd there, a message and one fd back, over
-// SEQPACKET.
+// (payload bytes, rounds per batch, batches, processor of the other process from 1 or 0): a message and one fd there, a
+// message and one fd back, over SEQPACKET.
 Samples round_trip(const Arguments& arguments);
 
 constexpr uint64_t kPassedBytes = 4096;  // size of the file whose fd is passed

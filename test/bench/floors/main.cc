@@ -14,7 +14,7 @@ constexpr Floor kFloors[] = {
     {"pin-words", 3, floors::pin_words},
     {"create-file", 3, floors::create_file},
     {"punch-hole", 3, floors::punch_hole},
-    {"round-trip", 3, floors::round_trip},
+    {"round-trip", 4, floors::round_trip},
 };
 
 }  // namespace

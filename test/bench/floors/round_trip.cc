@@ -1,3 +1,4 @@
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,6 +46,13 @@ bool receive_and_close_fd(int socket, std::vector<char>& payload) {
   return true;
 }
 
+void move_to_processor(uint64_t processor) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(processor, &set);
+  must(sched_setaffinity(0, sizeof set, &set) == 0, "sched_setaffinity");
+}
+
 }  // namespace
 
 Samples round_trip(const Arguments& arguments) {
@@ -56,6 +64,7 @@ Samples round_trip(const Arguments& arguments) {
   const pid_t pid = fork();
   must(pid >= 0, "fork");
   if (pid == 0) {
+    if (arguments[3] > 0) move_to_processor(arguments[3] - 1);
     close(ends[0]);
     while (receive_and_close_fd(ends[1], payload)) send_with_fd(ends[1], payload, passed);
     _exit(0);

@@ -21,7 +21,7 @@ export function floor(name: string, ...args: number[]): Command {
 }
 
 /** The same, and all processes that it starts, on the first processor only. */
-export function onOneProcessor({ program, args }: Command): Command {
+export function onFirstProcessor({ program, args }: Command): Command {
   return { program: 'taskset', args: ['-c', '0', program, ...args] };
 }
 

@@ -1,4 +1,5 @@
-import { type Command, floor, onOneProcessor, rounds, run, script } from '../harness/processes.ts';
+import { availableParallelism } from 'node:os';
+import { type Command, floor, onFirstProcessor, rounds, run, script } from '../harness/processes.ts';
 import { compared, type Result, type Row, skipped } from '../harness/results.ts';
 import { usocket } from '../harness/usocket.ts';
 
@@ -15,28 +16,42 @@ async function compare(
   missing: string | undefined,
 ): Promise<Result[]> {
   const { ours, floor, usocket } = await rounds(count, ...commands);
-  const what = `fd round trip between two processes${where}`;
-  const than = `usocket against it${where}`;
-  const result = compared(what, 'ns', ours!, { what: 'SEQPACKET, blocking', series: floor! }, { atMost: 10 });
+  const what = `fd round trip, ${where}`;
+  const than = `usocket against it, ${where}`;
+  const base = { what: 'SEQPACKET, blocking', series: floor! };
+  const result = compared(what, 'ns', ours!, base, { atMost: 10 });
   if (usocket === undefined) return [result, skipped(than, missing!)];
   const theirs = { what: 'usocket', series: usocket };
   return [result, compared(than, 'ns', ours!, theirs, { atLeast: 2 }, speed)];
+}
+
+/** Whether a process can be kept on a processor, counted from 0. */
+async function canPin(processor: number): Promise<boolean> {
+  try {
+    await run({ program: 'taskset', args: ['-c', String(processor), 'true'] });
+    return processor < availableParallelism();
+  } catch {
+    return false;
+  }
 }
 
 export const roundTrip: Row = {
   name: 'round-trip',
   async run({ short }) {
     const missing = await usocket(!short);
-    const args = [PAYLOAD, short ? 500 : 3000, short ? 3 : 7] as const;
-    const commands = [floor('round-trip', ...args), script('echo', ...args)];
-    if (missing === undefined) commands.push(script('usocket-echo', ...args));
-    const results = await compare('', short ? 3 : 15, commands, missing);
-    if (short) return results;
-    try {
-      await run({ program: 'taskset', args: ['-c', '0', 'true'] });
-    } catch {
-      return [...results, skipped('fd round trip on one processor', 'no taskset')];
-    }
-    return [...results, ...(await compare(', on one CPU', 11, commands.map(onOneProcessor), missing))];
+    /** `peer`: the processor of the other process, counted from 1. */
+    const commands = (peer: number) => {
+      const args = [PAYLOAD, short ? 300 : 1500, short ? 3 : 7, peer] as const;
+      const ours = [floor('round-trip', ...args), script('echo', ...args)];
+      return missing === undefined ? [...ours, script('usocket-echo', ...args)] : ours;
+    };
+    const count = short ? 2 : 11;
+    if (!(await canPin(0))) return compare('anywhere', count, commands(0), missing);
+    const shared = await compare('one processor', count, commands(1).map(onFirstProcessor), missing);
+    if (!(await canPin(1))) return shared;
+    return [
+      ...(await compare('a processor each', count, commands(2).map(onFirstProcessor), missing)),
+      ...shared,
+    ];
   },
 };

@@ -1,22 +1,15 @@
 // A message with one fd to another process and one with one fd back, over FdChannel. Arguments: payload bytes, rounds per batch,
-// batches. Both ends close what they get.
+// batches, processor of the peer. Both ends close what they get.
 
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { measureAsync, report } from './measure.ts';
 import { FdChannel } from './package.ts';
+import { startPeer } from './peer.ts';
 
-const [bytes = 0, rounds = 0, batches = 0] = process.argv.slice(2).map(Number);
+const [bytes = 0, rounds = 0, batches = 0, processor = 0] = process.argv.slice(2).map(Number);
 const [channel, theirs] = FdChannel.pair();
-const peer = spawn(
-  process.execPath,
-  ['--import', 'tsx', fileURLToPath(new URL('echo-peer.ts', import.meta.url))],
-  {
-    stdio: ['ignore', 'inherit', 'inherit', theirs.fd],
-  },
-);
+const peer = startPeer('echo-peer', processor, [], ['ignore', 'inherit', 'inherit', theirs.fd]);
 theirs.close();
 
 const message = new Uint8Array(bytes).fill(120);

@@ -1,23 +1,25 @@
-// What echo.ts does, over the npm package usocket. Arguments: payload bytes, rounds per batch, batches.
+// What echo.ts does, over the npm package usocket. Arguments: payload bytes, rounds per batch, batches, processor
+// of the peer.
 
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { measureAsync, report } from './measure.ts';
+import { startPeer } from './peer.ts';
 import { UServer, type USocket } from './usocket.ts';
 
-const [bytes = 0, rounds = 0, batches = 0] = process.argv.slice(2).map(Number);
+const [bytes = 0, rounds = 0, batches = 0, processor = 0] = process.argv.slice(2).map(Number);
 const folder = mkdtempSync(join(tmpdir(), 'usocket-'));
 const server = new UServer();
 server.listen(join(folder, 'socket'));
 await once(server, 'listening');
-const program = fileURLToPath(new URL('usocket-peer.ts', import.meta.url));
-const peer = spawn(process.execPath, ['--import', 'tsx', program, join(folder, 'socket'), String(bytes)], {
-  stdio: ['ignore', 'inherit', 'inherit'],
-});
+const peer = startPeer(
+  'usocket-peer',
+  processor,
+  [join(folder, 'socket'), String(bytes)],
+  ['ignore', 'inherit', 'inherit'],
+);
 const [socket] = (await once(server, 'connection')) as [USocket];
 server.close();
 rmSync(folder, { recursive: true });
