@@ -14,7 +14,7 @@ const maxDepth = 100000;
 
 // README.md says what each is for. `finite` also refuses any cycle in the state graph: an operation that could go on for ever.
 const right = [
-  { name: 'attached', flags: ['NS=3', 'ATT=7', 'OPS=4', 'DEATHS=2'] },
+  { name: 'attached', flags: ['NS=3', 'ATT=7', 'OPS=4', 'DEATHS=1'] },
   { name: 'reuse', flags: ['NS=2', 'ATT=3', 'OPS=5', 'DEATHS=1', 'BIRTHS=1'] },
   { name: 'reuse-again', flags: ['NS=2', 'ATT=3', 'OPS=4', 'DEATHS=2', 'BIRTHS=1'] },
   { name: 'refill', flags: ['NS=3', 'ATT=3', 'START=2', 'OPS=4', 'DEATHS=2'] },
@@ -23,6 +23,8 @@ const right = [
   { name: 'extra', flags: ['EXTRA=4', 'NS=3', 'ATT=7', 'OPS=4', 'DEATHS=1'] },
   { name: 'extra-two', flags: ['EXTRA=6', 'NS=3', 'ATT=7', 'OPS=4', 'DEATHS=1'] },
   { name: 'extra-reuse', flags: ['EXTRA=2', 'NS=2', 'ATT=3', 'OPS=4', 'DEATHS=2', 'BIRTHS=1'] },
+  { name: 'again', flags: ['AGAIN', 'NS=3', 'ATT=3', 'START=2', 'OPS=4', 'DEATHS=1'] },
+  { name: 'again-extra', flags: ['AGAIN', 'EXTRA=4', 'NS=3', 'ATT=7', 'START=2', 'OPS=4', 'DEATHS=1'] },
   { name: 'finite', flags: ['NS=3', 'ATT=7', 'OPS=3', 'DEATHS=1'], cycles: true },
   { name: 'finite-reuse', flags: ['NS=2', 'ATT=3', 'OPS=3', 'DEATHS=1', 'BIRTHS=1'], cycles: true },
 ];
@@ -47,6 +49,8 @@ const wrong = [
   { name: 'BUG_FORGET_REFILLER', flags: ['NS=3', 'ATT=3', 'OPS=4'], expect: law3 },
   { name: 'BUG_T8_AFTER_T7', flags: ['NS=3', 'OPS=3'], expect: law3 },
   { name: 'BUG_T8_AFTER_T7', flags: ['EXTRA=4', 'NS=3', 'OPS=3'], expect: law3 },
+  { name: 'BUG_T8_AFTER_T7', flags: ['AGAIN', 'NS=3', 'ATT=3', 'START=2', 'OPS=3'], expect: law3 },
+  { name: 'BUG_EXTRA_NO_SECOND_LOOK', flags: ['EXTRA=4', 'NS=3', 'ATT=7', 'START=2', 'OPS=4'], expect: law3 },
   { name: 'BUG_EXTRA_BIT_FIRST', flags: ['EXTRA=4', 'NS=3', 'ATT=5', 'START=2', 'OPS=4'], expect: law3 },
   { name: 'BUG_BUSY_FOR_ALL', flags: ['NS=3', 'OPS=3'], expect: law6 },
   { name: 'BUG_WAIT_FOREVER', flags: ['NS=3', 'OPS=2', 'DEATHS=0'], cycles: true, expect: endless },

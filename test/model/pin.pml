@@ -329,6 +329,14 @@ pin_take: /* T1, T2. `told` here: REFILLING with no holder at all, which is PURG
       :: else -> w = 0; told = 0; goto pin_look
       fi
     };
+pin_sure: /* T6: the holder that was met alive may be the next owner of a dead refiller's slot, and the unit PURGED by now */
+#ifdef BUG_EXTRA_NO_SECOND_LOOK
+    goto pinned;
+#endif
+    if
+    :: atomic { STATE(unit) == REFILLING -> goto pinned }
+    :: atomic { STATE(unit) != REFILLING -> holds = holds & ~BIT(me); goto pin_look }
+    fi;
 pin_retreat: /* T6: waits holding nothing; what it held after an earlier look was never answered for */
     atomic { extra = extra & ~MINE; BITS_CLEARED(slot_of[me]); holds = holds & ~BIT(me); goto claimed };
 
@@ -419,9 +427,21 @@ purge_look:
       if
       :: STATE(w) == PURGING -> goto claimed
       :: STATE(w) == PURGED -> goto purge_over
+#ifdef AGAIN
+      :: STATE(w) == PURGED && !HOLDERS(w) -> goto take_again
+#endif
       :: else -> todo = HOLDERS(w); told = 1; goto holders
       fi
     };
+#ifdef AGAIN
+take_again: /* T9 */
+    atomic {
+      if
+      :: SAME(unit, w) -> unit = CLAIM(slot_of[me], life[slot_of[me]]); w = 0; took_over = 1; goto discard
+      :: else -> w = 0; goto purge_over
+      fi
+    };
+#endif
 purge_take: /* T4 */
     atomic {
       if
@@ -589,7 +609,7 @@ holders_next:
         :: back == 1 ->
           if
           :: told -> goto pin_take
-          :: IN(EXTRA, slot_of[me]) -> w = 0; goto pinned
+          :: IN(EXTRA, slot_of[me]) -> w = 0; goto pin_sure
           :: else -> goto pin_take
           fi
         :: STATE(w) == READY && told -> told = 0; goto purge_take
