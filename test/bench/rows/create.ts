@@ -6,7 +6,7 @@ export const create: Row = {
   async run({ short }) {
     const results: Result[] = [];
     for (const mib of [1, 64]) {
-      const args = [mib * 2 ** 20, 300, short ? 3 : 9] as const;
+      const args = [mib * 2 ** 20, short ? 100 : 300, short ? 3 : 9] as const;
       const series = await rounds(short ? 3 : 11, floor('create-file', ...args), script('create', ...args));
       const base = { what: 'memfd_create, ftruncate, seal, mmap, munmap, close', series: series.floor! };
       const bar = { atMost: 4 };
