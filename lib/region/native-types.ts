@@ -1,16 +1,10 @@
 import type { RegionStats } from './shared-region.ts';
 
-/** A region as the addon hands it over. `handle` keeps it open; when it is collected, the region is closed. */
-export interface NativeRegionInfo {
-  handle: object;
-  id: number;
-  name: string;
-  size: number;
-  granularity: number;
-  backend: string;
-  shared: boolean;
-  readonly: boolean;
-}
+/**
+ * What keeps a region open: when it is collected, the region is closed. createRegion and attachRegion leave in the mailbox what the
+ * region is: [0] its id, [1] size, [2] granularity, [3] 1 if it is shared, plus 2 if it is read-only.
+ */
+export type NativeHandle = object;
 
 /** undefined: done; a number: the code of a failure, with takeError() for the rest. */
 type Outcome = number | undefined;
@@ -36,6 +30,8 @@ export interface NativeRegion {
   protect(): Outcome;
   closeRegion(): void;
   regionFd(): number;
+  regionName(): string;
+  regionBackend(): string;
   regionPurgeable(): boolean;
   arrayBuffer(): ArrayBuffer | undefined;
   takeError(): Error;
@@ -48,8 +44,8 @@ export interface NativeRegion {
     shared: boolean,
     maxProcesses: number,
     busyTimeout: number,
-  ): NativeRegionInfo;
-  attachRegion(fd: number, backend: string, busyTimeout: number): NativeRegionInfo;
+  ): NativeHandle;
+  attachRegion(fd: number, backend: string, busyTimeout: number): NativeHandle;
 }
 
 /** What native/addon/probe.cc exports. */

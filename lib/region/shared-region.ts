@@ -1,7 +1,7 @@
 import { constants } from 'node:buffer';
 import { AshmemError, rangeError, typeError, valueError } from '../errors.ts';
 import { native } from '../native.ts';
-import type { NativeRegionInfo } from './native-types.ts';
+import type { NativeHandle } from './native-types.ts';
 import {
   type AttachOptions,
   attachOptions,
@@ -49,17 +49,22 @@ const owner = Symbol('ashmem-compat.region');
 export class SharedRegion implements Disposable {
   readonly #id: number;
   /** Held so that the region stays open for as long as this object is reachable. */
-  readonly #handle: object;
-  readonly #info: NativeRegionInfo;
+  readonly #handle: NativeHandle;
   readonly #size: number;
+  readonly #granularity: number;
+  readonly #shared: boolean;
+  readonly #readonly: boolean;
   #buffer: ArrayBuffer | undefined;
   #closed = false;
 
-  private constructor(info: NativeRegionInfo) {
-    this.#id = info.id;
-    this.#handle = info.handle;
-    this.#info = info;
-    this.#size = info.size;
+  /** Called right after the addon has made the region: what it is, is in the mailbox. */
+  private constructor(handle: NativeHandle) {
+    this.#handle = handle;
+    this.#id = mailbox[0] as number;
+    this.#size = mailbox[1] as number;
+    this.#granularity = mailbox[2] as number;
+    this.#shared = ((mailbox[3] as number) & 1) !== 0;
+    this.#readonly = ((mailbox[3] as number) & 2) !== 0;
   }
 
   /**
@@ -118,7 +123,7 @@ export class SharedRegion implements Disposable {
    */
   get fd(): number {
     this.#assertOpen();
-    if (!this.#info.shared) {
+    if (!this.#shared) {
       throw new AshmemError('ERR_NOT_SHAREABLE', "a region with scope 'process' has no file descriptor");
     }
     mailbox[0] = this.#id;
@@ -126,7 +131,8 @@ export class SharedRegion implements Disposable {
   }
 
   get name(): string {
-    return this.#info.name;
+    mailbox[0] = this.#id;
+    return native.regionName();
   }
 
   /** Bytes of data. */
@@ -135,21 +141,22 @@ export class SharedRegion implements Disposable {
   }
 
   get backend(): Backend {
-    return this.#info.backend as Backend;
+    mailbox[0] = this.#id;
+    return native.regionBackend() as Backend;
   }
 
   /** Bytes in a unit. */
   get granularity(): number {
-    return this.#info.granularity;
+    return this.#granularity;
   }
 
   get scope(): Scope {
-    return this.#info.shared ? 'shared' : 'process';
+    return this.#shared ? 'shared' : 'process';
   }
 
   /** True if this object can only read and tryRead. Writes to its bytes stay in this process (a private mapping). */
   get readonly(): boolean {
-    return this.#info.readonly;
+    return this.#readonly;
   }
 
   /** False if nothing can be discarded any more, because the file was sealed against writing. Also after close(). */

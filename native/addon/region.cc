@@ -211,27 +211,34 @@ napi_value array_buffer(napi_env env, napi_callback_info info) {
 
 // ---- making
 
+// What JavaScript holds a region by. What it is goes into the mailbox: its number, size, granularity, and in [3] 1 if it
+// is shared, plus 2 if it is read-only. An object with properties would cost more than the system calls.
 Napi::Value wrap(Napi::Env env, std::unique_ptr<Region> region) {
-  Environment& environment = Environment::of(env);
-  auto* handle = new RegionHandle{environment.regions, 0, std::move(region), {}};
-  handle->id = environment.regions->add(handle);
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("handle",
-             Napi::External<RegionHandle>::New(env, handle, [](Napi::Env env, RegionHandle* handle) {
-               // Collected without close(): nobody has said that what was to be refilled is.
-               handle->region.reset();
-               handle->detach_buffers(env);
-               handle->table->remove(handle->id);
-               delete handle;
-             }));
-  result.Set("id", static_cast<double>(handle->id));
-  result.Set("name", handle->region->name());
-  result.Set("size", static_cast<double>(handle->region->size()));
-  result.Set("granularity", static_cast<double>(handle->region->granularity()));
-  result.Set("backend", handle->region->backend());
-  result.Set("shared", handle->region->scope() == Scope::kShared);
-  result.Set("readonly", handle->region->read_only());
-  return result;
+  RegionTable& table = *Environment::of(env).regions;
+  auto* handle = new RegionHandle{Environment::of(env).regions, 0, std::move(region), {}};
+  handle->id = table.add(handle);
+  table.mailbox[0] = static_cast<double>(handle->id);
+  table.mailbox[1] = static_cast<double>(handle->region->size());
+  table.mailbox[2] = static_cast<double>(handle->region->granularity());
+  table.mailbox[3] =
+      (handle->region->scope() == Scope::kShared ? 1 : 0) + (handle->region->read_only() ? 2 : 0);
+  return Napi::External<RegionHandle>::New(env, handle, [](Napi::Env env, RegionHandle* handle) {
+    // Collected without close(): nobody has said that what was to be refilled is.
+    handle->region.reset();
+    handle->detach_buffers(env);
+    handle->table->remove(handle->id);
+    delete handle;
+  });
+}
+
+Napi::Value region_name(const Napi::CallbackInfo& info) {
+  Region* region = Environment::of(info.Env()).regions->region();
+  return Napi::String::New(info.Env(), region ? region->name() : "");
+}
+
+Napi::Value region_backend(const Napi::CallbackInfo& info) {
+  Region* region = Environment::of(info.Env()).regions->region();
+  return Napi::String::New(info.Env(), region ? region->backend() : "");
 }
 
 Napi::Value finish(Napi::Env env, Result<std::unique_ptr<Region>> made) {
@@ -311,6 +318,8 @@ void register_region(Napi::Env env, Napi::Object exports) {
   add(env, exports, "arrayBuffer", array_buffer, table);
   exports.Set("takeError", Napi::Function::New(env, take_error));
   exports.Set("lostRanges", Napi::Function::New(env, lost_ranges));
+  exports.Set("regionName", Napi::Function::New(env, region_name));
+  exports.Set("regionBackend", Napi::Function::New(env, region_backend));
   exports.Set("regionStats", Napi::Function::New(env, stats));
   exports.Set("createRegion", Napi::Function::New(env, create_region));
   exports.Set("attachRegion", Napi::Function::New(env, attach_region));

@@ -22,6 +22,12 @@ class Mapping {
   char* data() const { return static_cast<char*>(base_); }
   size_t length() const { return length_; }
 
+  // For an owner that lets go: unmaps if it is the last; else lets the pages go and leaves zeros at the addresses.
+  static void close(std::shared_ptr<Mapping>& mapping) {
+    if (mapping && mapping.use_count() > 1) mapping->replace_with_zeros();
+    mapping.reset();
+  }
+
   // Lets the pages go at once and puts zeros in their place. Unlike munmap(2) it is safe while another thread (zlib, a
   // socket write) works on the bytes: the addresses stay good.
   void replace_with_zeros();

@@ -247,8 +247,7 @@ Status SharedRegion::protect() {
 
 void SharedRegion::leave(bool filled) {
   if (!attachment_) return;
-  if (mapping_) mapping_->replace_with_zeros();
-  mapping_.reset();
+  Mapping::close(mapping_);
   // The last object of the process leaves its holds to the attachment, which knows a shorter way.
   if (!Attachment::leave(attachment_, filled)) {
     const uint64_t from = base_ != 0 ? 0 : held_from_;
@@ -301,8 +300,7 @@ class ReadOnlyRegion final : public SharedRegionBase {
   }
   Status protect() override { return usable(); }
   void close() override {
-    if (mapping_) mapping_->replace_with_zeros();
-    mapping_.reset();
+    Mapping::close(mapping_);
     fd_.reset();
   }
 

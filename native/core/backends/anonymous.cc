@@ -291,8 +291,7 @@ Status AnonymousRegion::stats(RegionStats* stats) {
 }
 
 void AnonymousRegion::close() {
-  if (mapping_) mapping_->replace_with_zeros();
-  mapping_.reset();
+  Mapping::close(mapping_);
   pins_.reset();
   marks_.reset();
   words_.reset();
