@@ -55,6 +55,8 @@ class SharedRegion final : public SharedRegionBase {
 
   bool holds(const Unit& unit) const { return unit.pins + base_ != 0; }
   Status wait_for_purger(uint64_t unit, uint64_t* waited_ns);
+  Status prepare() { return units_ ? Status::Ok() : prepare_slowly(); }
+  Status prepare_slowly();
   void leave(bool filled);
   Status snapshot_generations();
   Status purge_strays(uint64_t first, uint64_t count);
@@ -68,11 +70,6 @@ class SharedRegion final : public SharedRegionBase {
 };
 
 Status SharedRegion::open(bool creator) {
-  units_ = make_zeroed<Unit>(unit_count_);
-  if (!units_) {
-    errno = ENOMEM;
-    return Status::System("calloc");
-  }
   if (creator) {
     base_ = 1;
   } else if (Status s = snapshot_generations(); !s.ok()) {
@@ -81,6 +78,18 @@ Status SharedRegion::open(bool creator) {
   Result<std::shared_ptr<Mapping>> mapping = Mapping::map(fd_.get(), size_, MAP_SHARED);
   if (!mapping.ok()) return mapping.status();
   mapping_ = std::move(mapping.value());
+  return Status::Ok();
+}
+
+// Tables are made at the first pin or unpin: many a region is only made, or received, to be passed on.
+Status SharedRegion::prepare_slowly() {
+  ZeroedArray<Unit> units = make_zeroed<Unit>(unit_count_);
+  if (!units) {
+    errno = ENOMEM;
+    return Status::System("mmap", Code::kSystem, "no memory for the table of pins");
+  }
+  if (Status s = attachment_->prepare(); !s.ok()) return s;
+  units_ = std::move(units);
   return Status::Ok();
 }
 
@@ -96,7 +105,9 @@ Status SharedRegion::snapshot_generations() {
     if (got < static_cast<ssize_t>(sizeof some[0])) return Status::System("pread");
     const uint64_t count = static_cast<uint64_t>(got) / sizeof some[0];
     for (uint64_t i = 0; i < count; ++i) {
-      if (some[i] != 0) units_[u + i].generation = some[i];
+      if (some[i] == 0) continue;
+      if (Status s = prepare(); !s.ok()) return s;
+      units_[u + i].generation = some[i];
     }
     u += count;
   }
@@ -123,6 +134,7 @@ Status SharedRegion::pin(uint64_t offset, uint64_t length, bool* purged, std::ve
   uint64_t first = 0;
   uint64_t count = 0;
   if (Status s = to_units(offset, length, &first, &count); !s.ok()) return s;
+  if (Status s = prepare(); !s.ok()) return s;
   *purged = false;
 
   Status failed;
@@ -187,6 +199,7 @@ Status SharedRegion::unpin(uint64_t offset, uint64_t length) {
   uint64_t first = 0;
   uint64_t count = 0;
   if (Status s = to_units(offset, length, &first, &count); !s.ok()) return s;
+  if (Status s = prepare(); !s.ok()) return s;
   for (uint64_t u = first; u < first + count; ++u) {
     if (!holds(units_[u]))
       return Status::Of(Code::kNotPinned, "a unit of the range is not pinned by this object");
@@ -249,7 +262,8 @@ void SharedRegion::leave(bool filled) {
   if (!attachment_) return;
   Mapping::close(mapping_);
   // The last object of the process leaves its holds to the attachment, which knows a shorter way.
-  if (!Attachment::leave(attachment_, filled)) {
+  const bool holds_some = units_ || base_ != 0;
+  if (!Attachment::leave(attachment_, filled) && holds_some && prepare().ok()) {
     const uint64_t from = base_ != 0 ? 0 : held_from_;
     const uint64_t to = base_ != 0 ? unit_count_ : held_to_;
     attachment_->lock().lock();

@@ -47,11 +47,16 @@ Attachment::Attachment(const SharedFileOps& ops, Control control)
   slots_ = std::make_unique<Slots>(control_);
 }
 
-Status Attachment::allocate() {
-  holders_ = make_zeroed<uint32_t>(control_.layout().unit_count);
-  if (holders_) return Status::Ok();
-  errno = ENOMEM;
-  return Status::System("calloc");
+Status Attachment::prepare() {
+  Status status;
+  lock_.lock();
+  if (!holders_) holders_ = make_zeroed<uint32_t>(control_.layout().unit_count);
+  if (!holders_) {
+    errno = ENOMEM;
+    status = Status::System("mmap", Code::kSystem, "no memory for the table of pins");
+  }
+  lock_.unlock();
+  return status;
 }
 
 Result<std::shared_ptr<Attachment>> Attachment::create(const SharedFileOps& ops, int fd, const Layout& layout,
@@ -59,7 +64,6 @@ Result<std::shared_ptr<Attachment>> Attachment::create(const SharedFileOps& ops,
   Result<Control> control = Control::map(fd, layout, true);
   if (!control.ok()) return control.status();
   std::shared_ptr<Attachment> self(new Attachment(ops, std::move(control.value())));
-  if (Status s = self->allocate(); !s.ok()) return s;
   if (Status s = inode_of(fd, self->inode_); !s.ok()) return s;
   self->fd_.reset(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!self->fd_.valid()) return Status::System("fcntl");
@@ -94,7 +98,6 @@ Result<std::shared_ptr<Attachment>> Attachment::join(const SharedFileOps& ops, i
   Result<Control> control = Control::map(fd, layout, true);
   if (!control.ok()) return control.status();
   std::shared_ptr<Attachment> self(new Attachment(ops, std::move(control.value())));
-  if (Status s = self->allocate(); !s.ok()) return s;
   memcpy(self->inode_, inode, sizeof inode);
   self->fd_.reset(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!self->fd_.valid()) return Status::System("fcntl");

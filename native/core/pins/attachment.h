@@ -40,6 +40,9 @@ class Attachment final : private Discarder {
   PinTable& table() { return *table_; }
   int fd() const { return fd_.get(); }
 
+  // Makes the table of holders, if nobody has. To be called before anything below.
+  Status prepare();
+
   // ---- under lock()
 
   SpinLock& lock() { return lock_; }
@@ -74,7 +77,6 @@ class Attachment final : private Discarder {
   Status discard(uint64_t offset, uint64_t length) override {
     return ops_.discard(fd_.get(), offset, length);
   }
-  Status allocate();
   void detach(bool filled);
 
   const SharedFileOps& ops_;
