@@ -177,7 +177,8 @@ export class SharedRegion implements Disposable {
    * region is larger than the largest ArrayBuffer (4 GiB on Node 20): use view(). ERR_REGION_CLOSED.
    */
   get buffer(): ArrayBuffer {
-    if (this.#buffer !== undefined && !this.#closed) return this.#buffer;
+    // After a transfer() elsewhere it is detached, and there is a new one.
+    if (this.#buffer !== undefined && this.#buffer.byteLength !== 0 && !this.#closed) return this.#buffer;
     this.#assertOpen();
     if (this.#size > constants.MAX_LENGTH) {
       throw rangeError(
@@ -212,7 +213,7 @@ export class SharedRegion implements Disposable {
    *
    * On a shared region it makes no system call while nobody contends. A unit that another process is purging is waited for, at most
    * busyTimeout: then, or when a hostile peer keeps changing the pin table, ERR_REGION_BUSY. On any error nothing more is held than
-   * before. ERR_READ_ONLY on a read-only region. ERR_TOO_MANY_PINS at 2^32 nested pins of a unit.
+   * before. ERR_READ_ONLY on a read-only region. ERR_TOO_MANY_PINS at 2^31 nested pins of a unit.
    *
    * @param lost is filled with the discarded ranges, ascending and merged (page by page on an anonymous region)
    */

@@ -2,7 +2,9 @@
 
 #include <sys/mman.h>
 
+#include "core/platform/fd.h"
 #include "core/platform/page.h"
+#include "core/platform/system_calls.h"
 
 namespace ashmem_compat {
 
@@ -22,9 +24,14 @@ Result<std::shared_ptr<Mapping>> Mapping::map(int fd, uint64_t length, int flags
 Mapping::~Mapping() { munmap(base_, length_); }
 
 void Mapping::replace_with_zeros() {
-  // Where there is no memory even for that, the pages stay until the last owner drops the mapping.
-  (void)!mmap(base_, length_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
-              -1, 0);
+  const int flags = MAP_FIXED | MAP_NORESERVE;
+  const int access = PROT_READ | PROT_WRITE;
+  if (mmap(base_, length_, access, flags | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) return;
+  // A strict overcommit policy, or a limit on data, charges private memory at once. An empty file is charged as it fills.
+  Fd file(raw_memfd_create("ashmem-compat-closed", 1 /* MFD_CLOEXEC */));
+  if (file.valid() && ftruncate(file.get(), static_cast<off_t>(length_)) == 0) {
+    (void)!mmap(base_, length_, access, flags | MAP_SHARED, file.get(), 0);
+  }
 }
 
 }  // namespace ashmem_compat

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/platform/residency.h"
+#include "core/platform/table_reader.h"
 #include "core/shared_region_base.h"
 
 namespace ashmem_compat {
@@ -45,15 +46,25 @@ class SharedRegion final : public SharedRegionBase {
  private:
   // What this object knows of a unit.
   struct Unit {
-    uint32_t pins;        // nested pins of this object, less base_
+    uint32_t pins;  // 2 for each nested pin of this object, less base_; bit 0: it was told to refill the unit
     uint32_t generation;  // as of when it last held the unit, or attached
   };
-  struct Undo {
+  // A unit that a pin in progress has found lost.
+  struct Loss {
     uint64_t unit;
-    uint32_t generation;
+    uint32_t generation_before;
+    bool unfilled;  // nobody has taken it upon himself to fill it
   };
 
-  bool holds(const Unit& unit) const { return unit.pins + base_ != 0; }
+  bool holds(const Unit& unit) const { return ((unit.pins + base_) & ~1u) != 0; }
+  // The last pin of this object has ended.
+  void let_go(uint64_t unit, bool filled) {
+    const bool refiller = (units_[unit].pins & 1) != 0;
+    units_[unit].pins &= ~1u;
+    attachment_->drop_holder(unit, !refiller ? PinTable::Refill::kNone
+                                   : filled  ? PinTable::Refill::kFilled
+                                             : PinTable::Refill::kUnfilled);
+  }
   Status wait_for_purger(uint64_t unit, uint64_t* waited_ns);
   Status prepare() { return units_ ? Status::Ok() : prepare_slowly(); }
   Status prepare_slowly();
@@ -65,19 +76,16 @@ class SharedRegion final : public SharedRegionBase {
   Residency residency_;
   ZeroedArray<Unit> units_;
   const uint64_t unit_count_;
-  uint32_t base_ = 0;                                // 1 for the creator's object
+  uint32_t base_ = 0;                                // 2 for the creator's object
   uint64_t held_from_ = ~uint64_t{0}, held_to_ = 0;  // where units pinned after creation may be
 };
 
 Status SharedRegion::open(bool creator) {
-  if (creator) {
-    base_ = 1;
-  } else if (Status s = snapshot_generations(); !s.ok()) {
-    return s;
-  }
   Result<std::shared_ptr<Mapping>> mapping = Mapping::map(fd_.get(), size_, MAP_SHARED);
   if (!mapping.ok()) return mapping.status();
   mapping_ = std::move(mapping.value());
+  if (!creator) return snapshot_generations();
+  base_ = 2;
   return Status::Ok();
 }
 
@@ -93,25 +101,16 @@ Status SharedRegion::prepare_slowly() {
   return Status::Ok();
 }
 
-// By pread(2), because reading holes through a mapping would fill them with pages.
 Status SharedRegion::snapshot_generations() {
-  uint32_t some[4096];
-  const uint64_t start = control().layout().generations_offset;
-  for (uint64_t u = 0; u < unit_count_;) {
-    const uint64_t left = unit_count_ - u;
-    const size_t want = static_cast<size_t>(left < 4096 ? left : 4096) * sizeof some[0];
-    const ssize_t got = pread(attachment_->fd(), some, want, static_cast<off_t>(start + u * sizeof some[0]));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < static_cast<ssize_t>(sizeof some[0])) return Status::System("pread");
-    const uint64_t count = static_cast<uint64_t>(got) / sizeof some[0];
-    for (uint64_t i = 0; i < count; ++i) {
-      if (some[i] == 0) continue;
-      if (Status s = prepare(); !s.ok()) return s;
-      units_[u + i].generation = some[i];
-    }
-    u += count;
-  }
-  return Status::Ok();
+  return read_table<uint32_t>(attachment_->fd(), control().layout().generations_offset, unit_count_,
+                              [&](uint64_t first, const uint32_t* some, uint64_t count) {
+                                for (uint64_t i = 0; i < count; ++i) {
+                                  if (some[i] == 0) continue;
+                                  if (Status s = prepare(); !s.ok()) return s;
+                                  units_[first + i].generation = some[i];
+                                }
+                                return Status::Ok();
+                              });
 }
 
 Status SharedRegion::wait_for_purger(uint64_t unit, uint64_t* waited_ns) {
@@ -139,24 +138,24 @@ Status SharedRegion::pin(uint64_t offset, uint64_t length, bool* purged, std::ve
 
   Status failed;
   uint64_t waited_ns = 0;
-  std::vector<Undo> undo;
+  std::vector<Loss> losses;
   Attachment& process = *attachment_;
+  Census census(process.slots(), control().layout().slot_count);
   const uint32_t* generations = control().generation(0);
   uint64_t u = first;
   process.lock().lock();
   while (u < first + count) {
     Unit& unit = units_[u];
     if (holds(unit)) {
-      if (unit.pins == UINT32_MAX - 2) {
-        failed = Status::Of(Code::kTooManyPins, "a unit is pinned 2^32 times by one object");
+      if ((unit.pins + base_) >> 1 == UINT32_MAX >> 1) {
+        failed = Status::Of(Code::kTooManyPins, "a unit is pinned 2^31 times by one object");
         break;
       }
-      ++unit.pins;
+      unit.pins += 2;
       ++u;
       continue;
     }
-    PinTable::Take taken = PinTable::Take::kKept;
-    if (!process.held_elsewhere(u)) taken = process.take(u);
+    const PinTable::Take taken = process.add_holder(u, census);
     if (taken >= PinTable::Take::kWait) {
       process.lock().unlock();
       failed = taken == PinTable::Take::kBusy
@@ -167,13 +166,10 @@ Status SharedRegion::pin(uint64_t offset, uint64_t length, bool* purged, std::ve
       if (!failed.ok()) break;
       continue;
     }
-    process.add_holder(u);
-    ++unit.pins;
+    unit.pins += 2;
     const uint32_t generation = load_relaxed(generations + u);  // ordered by the CAS in take()
-    if (taken == PinTable::Take::kPurged || generation != unit.generation) {
-      *purged = true;
-      if (lost) append_range(lost, to_bytes(u, 1));
-      undo.push_back({u, unit.generation});
+    if (taken == PinTable::Take::kLost || generation != unit.generation) {
+      losses.push_back({u, unit.generation, taken == PinTable::Take::kLost});
       unit.generation = generation;
     }
     ++u;
@@ -181,14 +177,18 @@ Status SharedRegion::pin(uint64_t offset, uint64_t length, bool* purged, std::ve
   if (failed.ok()) {
     if (first < held_from_) held_from_ = first;
     if (first + count > held_to_) held_to_ = first + count;
+    // Only now, as nothing can fail any more: until then the units stay PURGED, and everybody else is told as well.
+    for (const Loss& loss : losses) {
+      if (loss.unfilled && process.begin_refill(loss.unit)) units_[loss.unit].pins |= 1;
+      if (lost) append_range(lost, to_bytes(loss.unit, 1));
+    }
+    *purged = !losses.empty();
   } else {
     for (uint64_t v = first; v < u; ++v) {
-      --units_[v].pins;
-      if (!holds(units_[v])) process.abandon_holder(v);
+      units_[v].pins -= 2;
+      if (!holds(units_[v])) process.drop_holder(v, PinTable::Refill::kNone);
     }
-    for (const Undo& entry : undo) units_[entry.unit].generation = entry.generation;
-    *purged = false;
-    if (lost) lost->clear();
+    for (const Loss& loss : losses) units_[loss.unit].generation = loss.generation_before;
   }
   process.lock().unlock();
   return failed;
@@ -207,8 +207,8 @@ Status SharedRegion::unpin(uint64_t offset, uint64_t length) {
   Attachment& process = *attachment_;
   process.lock().lock();
   for (uint64_t u = first; u < first + count; ++u) {
-    --units_[u].pins;
-    if (!holds(units_[u])) process.drop_holder(u);
+    units_[u].pins -= 2;
+    if (!holds(units_[u])) let_go(u, true);
   }
   process.lock().unlock();
   return Status::Ok();
@@ -268,12 +268,7 @@ void SharedRegion::leave(bool filled) {
     const uint64_t to = base_ != 0 ? unit_count_ : held_to_;
     attachment_->lock().lock();
     for (uint64_t u = from; u < to; ++u) {
-      if (!holds(units_[u])) continue;
-      if (filled) {
-        attachment_->drop_holder(u);
-      } else {
-        attachment_->abandon_holder(u);
-      }
+      if (holds(units_[u])) let_go(u, filled);
     }
     attachment_->lock().unlock();
   }

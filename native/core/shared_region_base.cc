@@ -18,12 +18,12 @@ SharedRegionBase::SharedRegionBase(const SharedFileOps& ops, Fd fd, std::string 
 // since a generation only ever rises.
 bool SharedRegionBase::readable(uint64_t first, uint64_t count, uint64_t* generations) {
   *generations = 0;
+  Census census(slots(), control().layout().slot_count);
   for (uint64_t u = first; u < first + count; ++u) {
     const uint64_t w = load_acquire(control().word(u));
     const UnitState state = state_of(w);
     if (state == UnitState::kPurging || state == UnitState::kPurged) return false;
     if (state == UnitState::kRefilling) {
-      Census census(slots(), control().layout().slot_count);
       if (!table().held(u, census)) return false;
     }
     *generations += load_relaxed(control().generation(u));

@@ -19,7 +19,8 @@ describe('FdChannel between processes', () => {
     open = openFds();
   });
   afterEach(() => {
-    expect(openFds(), 'open descriptors').to.equal(open);
+    // Fewer are no leak: what an earlier test left to the garbage collector may go meanwhile.
+    expect(openFds(), 'open descriptors').to.be.at.most(open);
   });
 
   it('works over an inherited descriptor, and leaves that usable', async () => {

@@ -25,6 +25,7 @@ const right = [
   { name: 'extra-reuse', flags: ['EXTRA=2', 'NS=2', 'ATT=3', 'OPS=4', 'DEATHS=2', 'BIRTHS=1'] },
   { name: 'again', flags: ['AGAIN', 'NS=3', 'ATT=3', 'START=2', 'OPS=4', 'DEATHS=1'] },
   { name: 'again-extra', flags: ['AGAIN', 'EXTRA=4', 'NS=3', 'ATT=7', 'START=2', 'OPS=4', 'DEATHS=1'] },
+  { name: 'orphan', flags: ['NS=3', 'ATT=7', 'START=3', 'OPS=4', 'DEATHS=1'] },
   { name: 'finite', flags: ['NS=3', 'ATT=7', 'OPS=3', 'DEATHS=1'], cycles: true },
   { name: 'finite-reuse', flags: ['NS=2', 'ATT=3', 'OPS=3', 'DEATHS=1', 'BIRTHS=1'], cycles: true },
 ];
@@ -51,7 +52,11 @@ const wrong = [
   { name: 'BUG_T8_AFTER_T7', flags: ['EXTRA=4', 'NS=3', 'OPS=3'], expect: law3 },
   { name: 'BUG_T8_AFTER_T7', flags: ['AGAIN', 'NS=3', 'ATT=3', 'START=2', 'OPS=3'], expect: law3 },
   { name: 'BUG_EXTRA_NO_SECOND_LOOK', flags: ['EXTRA=4', 'NS=3', 'ATT=7', 'START=2', 'OPS=4'], expect: law3 },
-  { name: 'BUG_EXTRA_BIT_FIRST', flags: ['EXTRA=4', 'NS=3', 'ATT=5', 'START=2', 'OPS=4'], expect: law3 },
+  { name: 'BUG_EXTRA_BIT_FIRST', flags: ['EXTRA=6', 'NS=3', 'ATT=7', 'START=2', 'OPS=3'], expect: law3 },
+  { name: 'BUG_T2_AT_ONCE', flags: ['NS=3', 'ATT=7', 'START=2', 'OPS=3', 'DEATHS=0'], expect: law3 },
+  { name: 'BUG_COLLECTED_IS_FILLED', flags: ['NS=3', 'START=2', 'OPS=3', 'DEATHS=0'], expect: law3 },
+  { name: 'BUG_T4_FROM_REFILLING', flags: ['NS=3', 'START=3', 'OPS=3', 'DEATHS=0'], expect: law3 },
+  { name: 'BUG_T9_OVER_HOLDERS', flags: ['AGAIN', 'NS=3', 'START=2', 'OPS=3', 'DEATHS=0'], expect: law1 },
   { name: 'BUG_BUSY_FOR_ALL', flags: ['NS=3', 'OPS=3'], expect: law6 },
   { name: 'BUG_WAIT_FOREVER', flags: ['NS=3', 'OPS=2', 'DEATHS=0'], cycles: true, expect: endless },
 ];

@@ -99,7 +99,7 @@ byte alive = 7;
 byte slot_of[3];
 bool content = (START == READY);
 byte holds;
-byte refillers;  /* told by T2, alive, not yet done */
+byte refillers;  /* by T2b, which no pin takes back; alive, holding, not yet done */
 byte pinning;
 byte met_refiller; /* of the pinning: there was a live refiller at some moment of the pin */
 byte objects;
@@ -122,7 +122,7 @@ bool law1_discarded_under_a_live_holder, law2_purge_stopped_by_the_dead, law2_in
 proctype Proc(byte me) {
   byte seen, s, from, todo, back, waits;
   short w, l;
-  bit refiller, took_over, purger_dead, told;
+  bit refiller, took_over, purger_dead, told, lost;
 
   if
   :: IN(ATT, me) -> goto idle
@@ -305,20 +305,23 @@ pin_look:
 #ifndef BUG_FORGET_REFILLER
         todo = HOLDERS(w) & ~MINE; told = 1 /* no holder met yet */; goto holders
 #endif
-      :: STATE(w) == READY ->
+      :: else -> /* READY, PURGED */
         if
-        :: IN(EXTRA, slot_of[me]) -> holds = holds | BIT(me); w = 0; goto pinned
+        :: IN(EXTRA, slot_of[me]) -> holds = holds | BIT(me); lost = (STATE(w) == PURGED); w = 0; goto pinned
         :: else
         fi
-      :: else
       fi
     };
-pin_take: /* T1, T2. `told` here: REFILLING with no holder at all, which is PURGED */
+pin_take: /* T1, T2. `told` here: REFILLING with no holder at all, which becomes PURGED */
     atomic {
       if
       :: SAME(unit, w) ->
         if
-        :: STATE(w) == PURGED || told -> unit = WORD(REFILLING, HOLDERS(w)); BECOME_REFILLER
+#ifdef BUG_T2_AT_ONCE
+        :: STATE(w) == PURGED || told -> unit = WORD(REFILLING, HOLDERS(w)); refiller = 1
+#else
+        :: STATE(w) == PURGED || told -> unit = WORD(PURGED, HOLDERS(w)); lost = 1
+#endif
         :: else
         fi;
         if
@@ -341,36 +344,55 @@ pin_retreat: /* T6: waits holding nothing; what it held after an earlier look wa
     atomic { extra = extra & ~MINE; BITS_CLEARED(slot_of[me]); holds = holds & ~BIT(me); goto claimed };
 
 pinned:
-    /* Another unit of the same pin may fail: then this one is given back and its caller told nothing. */
+    /* Another unit of the same pin may fail: then this one is given back as it is, and its caller told nothing. */
     if
     :: atomic {
-        back = 0; pinning = pinning & ~BIT(me);
-        told = (refiller || generation != seen); seen = generation;
+        lost = 0; back = 2; pinning = pinning & ~BIT(me); met_refiller = met_refiller & ~BIT(me); goto unpin
+      }
+    /* T2b. From here on this pin is not taken back. PURGING: in the extra word only, and the bounded wait for its end is over. */
+    :: atomic {
+        lost ->
         if
-        :: told -> missed = missed & ~BIT(me)
-        :: else ->
-          assert(content || IN(met_refiller, me) || law3_kept_though_lost);
-          assert(!IN(missed, me) || law3_object_not_told)
+        :: STATE(unit) == PURGED -> unit = WORD(REFILLING, HOLDERS(unit)); BECOME_REFILLER
+        :: else
         fi;
-        told = 0; met_refiller = met_refiller & ~BIT(me)
-      };
-      goto holding
-    :: atomic { back = 2; pinning = pinning & ~BIT(me); met_refiller = met_refiller & ~BIT(me); goto unpin }
+        goto pin_returns
+      }
+    :: !lost -> goto pin_returns
     fi;
+pin_returns:
+    atomic {
+      back = 0; pinning = pinning & ~BIT(me);
+#ifdef BUG_T2_AT_ONCE
+      if
+      :: refiller -> lost = 1; BECOME_REFILLER
+      :: else
+      fi;
+#endif
+      told = (lost || generation != seen); seen = generation;
+      if
+      :: told -> missed = missed & ~BIT(me)
+      :: else ->
+        assert(content || IN(met_refiller, me) || law3_kept_though_lost);
+        assert(!IN(missed, me) || law3_object_not_told)
+      fi;
+      told = 0; lost = 0; met_refiller = met_refiller & ~BIT(me)
+    };
 
 holding:
     atomic {
       if
       :: ops == 0 -> goto finished
       :: ops > 0 -> ops--; back = 3
+      :: ops > 0 && refiller -> ops--; back = 2 /* collected: gone without a word. For others it is an unpin. */
       fi
     };
     if
-    :: refiller -> atomic { content = 1; refillers = refillers & ~BIT(me) }
+    :: refiller && back == 3 -> atomic { content = 1; refillers = refillers & ~BIT(me) }
     :: else
     fi;
 
-    /* ---------------------------------------------- unpin (back 3), rollback (2) */
+    /* ------------------------ unpin (back 3); a failed pin or a refiller that never filled (2) */
 unpin:
     if
     :: IN(EXTRA, slot_of[me]) && !refiller -> goto unpin_extra
@@ -378,7 +400,10 @@ unpin:
     fi;
 #ifdef BUG_EXTRA_BIT_FIRST
     if
-    :: IN(EXTRA, slot_of[me]) -> atomic { extra = extra & ~MINE; BITS_CLEARED(slot_of[me]); holds = holds & ~BIT(me) }
+    :: IN(EXTRA, slot_of[me]) ->
+      atomic {
+        extra = extra & ~MINE; BITS_CLEARED(slot_of[me]); holds = holds & ~BIT(me); refillers = refillers & ~BIT(me)
+      }
     :: else
     fi;
 #endif
@@ -401,13 +426,17 @@ unpin_look:
         fi;
         if
         :: refiller && back == 3 -> unit = WORD(READY, HOLDERS(w))
+#ifdef BUG_COLLECTED_IS_FILLED
+        :: refiller && back == 2 -> unit = WORD(READY, HOLDERS(w))
+#else
         :: refiller && back == 2 && STATE(w) == REFILLING -> unit = WORD(PURGED, HOLDERS(w))
+#endif
         :: else -> unit = w
         fi;
-        w = 0;
+        w = 0; refillers = refillers & ~BIT(me);
         if
         :: IN(EXTRA, slot_of[me])
-        :: else -> refiller = 0; refillers = refillers & ~BIT(me); back = 0; goto idle
+        :: else -> refiller = 0; back = 0; goto idle
         fi
       :: else -> w = 0; goto unpin_look
       fi
@@ -429,6 +458,9 @@ purge_look:
       :: STATE(w) == PURGED -> goto purge_over
 #ifdef AGAIN
       :: STATE(w) == PURGED && !HOLDERS(w) -> goto take_again
+#ifdef BUG_T9_OVER_HOLDERS
+      :: STATE(w) == PURGED && HOLDERS(w) -> goto take_again
+#endif
 #endif
       :: else -> todo = HOLDERS(w); told = 1; goto holders
       fi
@@ -460,7 +492,15 @@ purge_take: /* T4 */
         od;
         s = 0; todo = 0;
 #endif
-        w = 0; took_over = 0
+        w = 0; took_over = 0; goto discard
+      :: else -> w = 0; goto purge_look
+      fi
+    };
+purge_lost: /* a REFILLING that nobody fills */
+    atomic {
+      told = 0;
+      if
+      :: SAME(unit, w) -> unit = WORD(PURGED, 0); goto purge_over
       :: else -> w = 0; goto purge_look
       fi
     };
@@ -612,7 +652,12 @@ holders_next:
           :: IN(EXTRA, slot_of[me]) -> w = 0; goto pin_sure
           :: else -> goto pin_take
           fi
+#ifdef BUG_T4_FROM_REFILLING
+        :: told -> told = 0; goto purge_take
+#else
         :: STATE(w) == READY && told -> told = 0; goto purge_take
+        :: STATE(w) == REFILLING && told -> goto purge_lost
+#endif
         :: else -> told = 0; goto purge_over
         fi
       fi
@@ -722,7 +767,7 @@ finished:
     atomic {
       !IN(alive, me) ->
         slot_of[me] = NONE; seen = 0; s = 0; todo = 0; back = 0; waits = 0; w = 0; l = 0;
-        refiller = 0; took_over = 0; purger_dead = 0; told = 0;
+        refiller = 0; took_over = 0; purger_dead = 0; told = 0; lost = 0;
         if
         :: births > 0 && ops > 0 -> births--; inc[me]++; alive = alive | BIT(me); goto life_begins
         :: else

@@ -2,6 +2,7 @@
 // hang us, or make us touch memory outside the region.
 #include <random>
 
+#include "core/platform/system_calls.h"
 #include "native/check.h"
 #include "native/processes.h"
 
@@ -158,4 +159,43 @@ TEST(a_word_in_no_legal_form_is_healed_by_the_next_pin) {
     CHECK_EQ(unpin(*a, unit * kPage, kPage), Code::kOk);
   }
   CHECK_EQ(purge(*a, 0, 4 * kPage), 4 * kPage);
+}
+
+TEST(a_file_made_to_keep_an_attacher_busy_does_not) {
+  // Hundreds of slots that look dead, each under the hazard of one that looks alive: no slot can be had, and every sweep
+  // would be in vain.
+  auto a = make_region(uint64_t{1} << 30, 1020);
+  RawControl control(a->fd());
+  for (uint32_t i = 1; i < 1020; ++i) {
+    const bool alive = i % 2 == 1;
+    const uint64_t identity = make_identity(alive ? kNamespaceUnknown : 0, alive ? 1 : 0, 1);
+    control.slot(i)->life = life_word(Phase::kActive, 0, identity);
+    if (alive) control.slot(i)->hazard = i + 2;
+  }
+  Child attacher([&] {
+    alarm(60);  // the hang that must not be
+    const Code code = try_attach(a->fd()).status().code;
+    return code == Code::kRegionBusy || code == Code::kTooManyProcesses ? 0 : 1;
+  });
+  CHECK_EQ(attacher.reap(), 0);
+}
+
+TEST(a_hollow_file_of_terabytes_does_not_either) {
+  for (int shift : {40, 44, 46}) {
+    const Result<Layout> made = make_layout(uint64_t{1} << shift, page_size(), 60);
+    REQUIRE(made.ok());
+    Header header{};
+    fill_header(made.value(), &header);
+    Fd fd(raw_memfd_create("hollow", 3));
+    CHECK(ftruncate(fd.get(), static_cast<off_t>(made.value().file_size)) == 0);
+    CHECK(pwrite(fd.get(), &header, sizeof header, static_cast<off_t>(made.value().header_offset)) ==
+          sizeof header);
+    CHECK(fcntl(fd.get(), F_ADD_SEALS, 6) == 0);
+    Child attacher([&] {
+      alarm(60);
+      const Code code = try_attach(fd.get()).status().code;
+      return code == Code::kOk || code == Code::kSystem ? 0 : 1;
+    });
+    CHECK_EQ(attacher.reap(), 0);
+  }
 }

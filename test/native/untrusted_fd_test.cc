@@ -1,4 +1,5 @@
 // File descriptors that are not regions, or lie about being one: refused with a code, no SIGBUS, nothing leaked.
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -143,4 +144,28 @@ TEST(an_fd_open_for_writing_only_is_refused_and_for_reading_only_reads) {
   auto made = try_attach(reader.get());
   REQUIRE(made.ok());
   CHECK(made.value()->read_only());
+}
+
+TEST(a_memfd_of_huge_pages_is_refused) {
+  Fd fd(raw_memfd_create("huge", 3 | 4 /* MFD_HUGETLB */));
+  if (!fd.valid() || ftruncate(fd.get(), 64 << 20) != 0) SKIP("no huge pages on this machine");
+  CHECK(fcntl(fd.get(), F_ADD_SEALS, kShrink | kGrow) == 0);
+  const Status status = try_attach(fd.get()).status();
+  CHECK_EQ(status.code, Code::kUntrustedFd);
+  CHECK(strstr(status.detail, "huge") != nullptr);
+}
+
+TEST(a_full_descriptor_table_does_not_seal_a_region_for_ever) {
+  auto a = make_region(kPage);
+  Child child([&] {
+    auto b = attach_or_exit(a->fd());
+    const rlimit few{static_cast<rlim_t>(b->fd()) + 1, static_cast<rlim_t>(b->fd()) + 1};
+    setrlimit(RLIMIT_NOFILE, &few);
+    while (dup(0) >= 0) {
+    }
+    const Status status = b->protect();
+    return status.code == Code::kSystem && status.error == EMFILE && b->purgeable() ? 0 : 1;
+  });
+  CHECK_EQ(child.reap(), 0);
+  CHECK(a->purgeable());
 }

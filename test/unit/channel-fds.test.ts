@@ -23,7 +23,8 @@ describe('FdChannel descriptors', () => {
     a.close();
     b.close();
     closeSync(file);
-    expect(openFds(), 'open descriptors').to.equal(open);
+    // Fewer are no leak: what an earlier test left to the garbage collector may go meanwhile.
+    expect(openFds(), 'open descriptors').to.be.at.most(open);
   });
 
   function expectSame(fd: number): void {

@@ -73,7 +73,7 @@ class AnonymousRegion final : public Region {
   }
   bool survived(uint64_t page) const { return load_relaxed(word_of(page)) == cookie_; }
   void retain(uint64_t page);
-  Status release(uint64_t first_unit, uint64_t count);
+  void release(uint64_t first_unit, uint64_t count);
   bool in_memory(uint64_t page, uint64_t end);
 
   uint64_t process_ = 0;
@@ -166,7 +166,7 @@ bool AnonymousRegion::in_memory(uint64_t page, uint64_t end) {
 }
 
 // Hands the pages of units that have just lost their last pin to the kernel.
-Status AnonymousRegion::release(uint64_t first_unit, uint64_t count) {
+void AnonymousRegion::release(uint64_t first_unit, uint64_t count) {
   const uint64_t from = pages_to(first_unit);
   const uint64_t to = pages_to(first_unit + count);
   entries_from_ = entries_to_ = 0;
@@ -181,10 +181,8 @@ Status AnonymousRegion::release(uint64_t first_unit, uint64_t count) {
     store_relaxed(word_of(page), cookie_);
     marks_[page] = Mark::kCookie;
   }
-  if (!any) return Status::Ok();
-  if (madvise(mapping_->data() + (from << page_shift_), (to - from) << page_shift_, MADV_FREE) == 0)
-    return Status::Ok();
-  return Status::System("madvise");
+  // Refused on locked memory, for one: then the kernel takes nothing, and the cookies will say so.
+  if (any) madvise(mapping_->data() + (from << page_shift_), (to - from) << page_shift_, MADV_FREE);
 }
 
 Status AnonymousRegion::unpin(uint64_t offset, uint64_t length) {
@@ -195,19 +193,17 @@ Status AnonymousRegion::unpin(uint64_t offset, uint64_t length) {
   for (uint64_t u = first; u < first + count; ++u) {
     if (pins_[u] + 1 == 0) return Status::Of(Code::kNotPinned, "a unit of the range is not pinned");
   }
-  Status status;
   uint64_t run = 0;
   for (uint64_t u = first; u <= first + count; ++u) {
     const bool last_pin = u < first + count && --pins_[u] + 1 == 0;
     if (last_pin) {
       ++run;
     } else if (run > 0) {
-      const Status released = release(u - run, run);
-      if (!released.ok()) status = released;
+      release(u - run, run);
       run = 0;
     }
   }
-  return status;
+  return Status::Ok();
 }
 
 Status AnonymousRegion::pinned(uint64_t offset, uint64_t length, bool* pinned) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "core/backends/backend.h"
 #include "core/platform/page.h"
@@ -36,6 +37,7 @@
 namespace ashmem_compat {
 namespace {
 
+constexpr uint32_t kHugetlbfs = 0x958458f6;  // linux/magic.h
 constexpr int kSizeSeals = F_SEAL_SHRINK | F_SEAL_GROW;
 constexpr int kWriteSeals = F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
 
@@ -56,6 +58,9 @@ Status protect(int fd) {
   char path[40];
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   Fd reopened(open(path, O_RDONLY | O_CLOEXEC));
+  if (!reopened.valid() && errno != EACCES && errno != EPERM && errno != ENOENT) {
+    return Status::System("open", Code::kSystem, "the region cannot be opened again for reading");
+  }
   if (!reopened.valid()) {
     // Android's app domains may not open a memfd again. A seal on future writes does the same to everybody who maps the
     // file from now on, but discarding counts as writing.
@@ -116,6 +121,11 @@ class MemfdBackend final : public Backend {
     // Without them a peer could truncate the file, and every touch of our mapping would be SIGBUS.
     if ((seals & kSizeSeals) != kSizeSeals) {
       return Status::Of(Code::kUntrustedFd, "a file without F_SEAL_SHRINK and F_SEAL_GROW");
+    }
+    // A memfd of huge pages has seals as well, but a touch may find no page in the pool and raise SIGBUS.
+    struct statfs fs;
+    if (fstatfs(fd.get(), &fs) == 0 && static_cast<uint32_t>(fs.f_type) == kHugetlbfs) {
+      return Status::Of(Code::kUntrustedFd, "a memfd of huge pages");
     }
     struct stat st;
     if (fstat(fd.get(), &st) != 0) return Status::System("fstat", Code::kUntrustedFd);

@@ -32,6 +32,14 @@ Registry& registry() {
   return *known;
 }
 
+constexpr uint64_t kPatienceMs = 200;
+
+uint64_t now_ms() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<uint64_t>(t.tv_sec) * 1000 + static_cast<uint64_t>(t.tv_nsec) / 1'000'000;
+}
+
 Status inode_of(int fd, uint64_t out[2]) {
   struct stat st;
   if (fstat(fd, &st) != 0) return Status::System("fstat");
@@ -78,7 +86,7 @@ Result<std::shared_ptr<Attachment>> Attachment::create(const SharedFileOps& ops,
   Discarder& discarder = *self;
   self->table_ = std::make_unique<PinTable>(self->control_, *self->slots_, discarder);
   self->table_->begin(true);
-  self->base_ = 1;
+  self->base_ = 2;
 
   Registry& all = registry();
   std::lock_guard<std::mutex> guard(all.mutex);
@@ -103,9 +111,10 @@ Result<std::shared_ptr<Attachment>> Attachment::join(const SharedFileOps& ops, i
   if (!self->fd_.valid()) return Status::System("fcntl");
   Discarder& discarder = *self;
   self->table_ = std::make_unique<PinTable>(self->control_, *self->slots_, discarder);
-  Status claimed;
-  for (int attempt = 0; attempt < 100; ++attempt) {
-    claimed = self->slots_->claim([&](uint32_t slot) { self->table_->sweep(slot); });
+  Status claimed = Status::Of(Code::kRegionBusy, "no slot could be taken in time");
+  // What stands in the way are other attachers, gone in a moment; or frozen, or hostile, and then there is a limit.
+  for (const uint64_t end = now_ms() + kPatienceMs; now_ms() < end;) {
+    claimed = self->slots_->claim([&](uint32_t slot) { self->table_->sweep(slot, self->fd_.get()); });
     if (claimed.code != Code::kRegionBusy) break;
     timespec nap{0, 1'000'000};
     nanosleep(&nap, nullptr);
@@ -116,26 +125,16 @@ Result<std::shared_ptr<Attachment>> Attachment::join(const SharedFileOps& ops, i
   return self;
 }
 
-void Attachment::abandon_holder(uint64_t unit) {
-  holders_[unit] -= 2;
-  if (holders(unit) != 0) return;
-  const bool refiller = holders_[unit] & 1;
-  holders_[unit] &= ~1u;
-  table_->abandon(unit, refiller);
-}
-
 void Attachment::detach(bool filled) {
   if (slots_->own() == Slots::kNone) return;
   if (base_ != 0) store_release(&control_.header()->creator_hold, uint64_t{0});
   for (uint64_t unit = taken_from_; unit < taken_to_; ++unit) {
     // A unit that only the initial hold covered has no bit of ours, and creator_hold has let go of it.
-    if (holders(unit) == 0) continue;
-    const bool refiller = holders_[unit] & 1;
-    if (filled) {
-      table_->give(unit, refiller);
-    } else {
-      table_->abandon(unit, refiller);
-    }
+    if (!held(unit)) continue;
+    const bool refiller = (holders_[unit] & 1) != 0;
+    table_->give(unit, !refiller ? PinTable::Refill::kNone
+                       : filled  ? PinTable::Refill::kFilled
+                                 : PinTable::Refill::kUnfilled);
   }
   slots_->release();
 }
@@ -146,19 +145,19 @@ bool Attachment::leave(std::shared_ptr<Attachment>& self, bool filled) {
     return true;
   }
   {
-    // Under the mutex nobody can find the attachment in the registry and revive it.
+    // Under the mutex nobody can find the attachment in the registry and revive it, or take a second slot meanwhile.
     Registry& all = registry();
     std::lock_guard<std::mutex> guard(all.mutex);
     if (self.use_count() != 1) return false;
+    self->detach(filled);
     all.by_inode.erase({self->inode_[0], self->inode_[1]});
   }
-  self->filled_ = filled;
   self.reset();
   return true;
 }
 
 Attachment::~Attachment() {
-  if (ours()) detach(filled_);  // in a forked child the slot and the pins are the parent's
+  if (ours()) detach(false);  // in a forked child the slot and the pins are the parent's
 }
 
 }  // namespace ashmem_compat

@@ -47,35 +47,43 @@ class Attachment final : private Discarder {
 
   SpinLock& lock() { return lock_; }
 
-  // The number of this process's objects that hold the unit.
-  uint32_t holders(uint64_t unit) const { return ((holders_[unit] >> 1) + base_) & 0x7fffffff; }
-  bool held_elsewhere(uint64_t unit) const { return holders(unit) != 0; }
-  void add_holder(uint64_t unit) { holders_[unit] += 2; }
+  // Whether any object of this process holds the unit.
+  bool held(uint64_t unit) const { return ((holders_[unit] + base_) & ~1u) != 0; }
 
-  // take() for a unit that no object of the process holds yet.
-  PinTable::Take take(uint64_t unit) {
-    const PinTable::Take taken = table_->take(unit);
-    if (taken == PinTable::Take::kPurged) holders_[unit] |= 1;
-    if (unit < taken_from_) taken_from_ = unit;
-    if (unit >= taken_to_) taken_to_ = unit + 1;
+  // One object more takes hold of the unit: counted unless the answer is kWait or kBusy.
+  PinTable::Take add_holder(uint64_t unit, Census& census) {
+    const PinTable::Take taken =
+        held(unit) ? table_->look(unit, (holders_[unit] & 1) != 0, census) : take(unit, census);
+    if (taken < PinTable::Take::kWait) holders_[unit] += 2;
     return taken;
   }
-  // One object fewer holds the unit.
-  void drop_holder(uint64_t unit) {
-    holders_[unit] -= 2;
-    if (holders(unit) != 0) return;
-    const bool refiller = holders_[unit] & 1;
-    holders_[unit] &= ~1u;
-    table_->give(unit, refiller);
+  // For a holder that found the unit lost, once its pin has succeeded: true if it is now the refiller.
+  bool begin_refill(uint64_t unit) {
+    const bool refiller = table_->begin_refill(unit);
+    if (refiller) holders_[unit] |= 1;
+    return refiller;
   }
-  // The same for a hold that never came to anything.
-  void abandon_holder(uint64_t unit);
+  // One object fewer holds the unit; `refill` is what that object has to say of it.
+  void drop_holder(uint64_t unit, PinTable::Refill refill) {
+    holders_[unit] -= 2;
+    if (refill != PinTable::Refill::kNone) holders_[unit] &= ~1u;
+    if (!held(unit)) {
+      table_->give(unit, refill);
+    } else if (refill != PinTable::Refill::kNone) {
+      table_->settle(unit, refill);
+    }
+  }
 
  private:
   Attachment(const SharedFileOps& ops, Control control);
 
   Status discard(uint64_t offset, uint64_t length) override {
     return ops_.discard(fd_.get(), offset, length);
+  }
+  PinTable::Take take(uint64_t unit, Census& census) {
+    if (unit < taken_from_) taken_from_ = unit;
+    if (unit >= taken_to_) taken_to_ = unit + 1;
+    return table_->take(unit, census);
   }
   void detach(bool filled);
 
@@ -86,11 +94,10 @@ class Attachment final : private Discarder {
   std::unique_ptr<Slots> slots_;
   std::unique_ptr<PinTable> table_;
   uint64_t inode_[2] = {0, 0};
-  bool filled_ = false;  // how leave() ended
 
   SpinLock lock_;
   ZeroedArray<uint32_t>
-      holders_;        // per unit: objects that hold it, less base_, times 2; bit 0: this process refills it
+      holders_;        // per unit: 2 for each object that holds it, less base_; bit 0: one of them refills it
   uint32_t base_ = 0;  // 1 for the creator, whose first object holds everything: creating is O(1) so
   uint64_t taken_from_ = ~uint64_t{0}, taken_to_ = 0;  // where holder bits of ours may be
 };

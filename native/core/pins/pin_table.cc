@@ -1,5 +1,7 @@
 #include "core/pins/pin_table.h"
 
+#include "core/platform/table_reader.h"
+
 namespace ashmem_compat {
 
 void PinTable::begin(bool creator) {
@@ -30,11 +32,12 @@ bool PinTable::being_purged(uint64_t unit) {
 }
 
 // Once this is false for a unit it stays false: nobody sets creator_hold again, and a dead creator stays dead.
-bool PinTable::initial_hold(uint64_t word) {
+bool PinTable::initial_hold(uint64_t word, Census& census) {
   if (word & kReleased) return false;
   if (load_acquire(&control_.header()->creator_hold) != creator_) return false;
   if (load_acquire(&control_.slot(0)->life) != creator_) return false;
-  return !slots_.dead(0, creator_);
+  uint64_t life = 0;
+  return !census.is_void(0, &life);
 }
 
 bool PinTable::any_bit(uint64_t unit, uint64_t word) {
@@ -76,24 +79,38 @@ void PinTable::void_bit(uint64_t unit, uint32_t slot, uint64_t life) {
   }
 }
 
-void PinTable::sweep(uint32_t slot) {
-  const uint64_t units = control_.layout().unit_count;
+void PinTable::sweep(uint32_t slot, int fd) {
+  const Layout& layout = control_.layout();
   const bool in_extra = slot >= kSlotsInUnitWord;
   const uint32_t at = in_extra ? slot - kSlotsInUnitWord : slot;
   const uint64_t bit = uint64_t{1} << at % 64;
-  for (uint64_t u = 0; u < units; ++u) {
-    const uint64_t w = load_relaxed(in_extra ? control_.extra(u, at / 64) : control_.word(u));
-    if (!(w & bit)) continue;
-    if (!in_extra && state_of(w) == UnitState::kPurging) continue;  // not a holder bit
-    clear_bit(u, slot);
+  const uint64_t per_unit = in_extra ? layout.extra_words : 1;
+  const auto clear = [&](uint64_t unit, uint64_t word) {
+    if (!(word & bit)) return;
+    if (!in_extra && state_of(word) == UnitState::kPurging) return;  // not a holder bit
+    clear_bit(unit, slot);
     stage(Stage::kSweeping);
+  };
+  // Words in holes of the file are 0. What changes behind the reader is not this slot's bit: nobody sets it now.
+  const Status status = read_table<uint64_t>(fd, in_extra ? layout.extra_offset : layout.words_offset,
+                                             layout.unit_count * per_unit,
+                                             [&](uint64_t first, const uint64_t* words, uint64_t count) {
+                                               for (uint64_t i = 0; i < count; ++i) {
+                                                 if (!in_extra || (first + i) % per_unit == at / 64)
+                                                   clear((first + i) / per_unit, words[i]);
+                                               }
+                                               return Status::Ok();
+                                             });
+  if (status.ok()) return;
+  for (uint64_t u = 0; u < layout.unit_count; ++u) {
+    clear(u, load_relaxed(in_extra ? control_.extra(u, at / 64) : control_.word(u)));
   }
 }
 
 bool PinTable::held(uint64_t unit, Census& census) {
   const uint64_t w = load_acquire(control_.word(unit));
   if (state_of(w) == UnitState::kPurging) return false;
-  if (initial_hold(w)) return true;
+  if (initial_hold(w, census)) return true;
   const uint32_t slot_count = control_.layout().slot_count;
   bool held = false;
   const auto judge = [&](uint32_t slot) {
@@ -128,88 +145,107 @@ bool PinTable::held_in_extra(uint64_t unit, Census& census) {
 
 // ---- pin
 
-PinTable::Take PinTable::take_slowly(uint64_t unit) {
-  if (bit_ == 0) return take_extra(unit);
+PinTable::Take PinTable::take_slowly(uint64_t unit, Census& census) {
+  if (bit_ == 0) return take_extra(unit, census);
   uint64_t* word = control_.word(unit);
-  uint64_t w = load_acquire(word);
   for (int i = 0; i < kAttempts; ++i) {
+    uint64_t w = load_acquire(word);
     switch (state_of(w)) {
       case UnitState::kReady:
         if (cas_acquire(word, w, w | bit_)) return Take::kKept;  // T1
-        continue;
+        break;
+      case UnitState::kPurged:
+        if (cas_acquire(word, w, w | bit_)) return Take::kLost;  // T2
+        break;
       case UnitState::kRefilling: {
         // Whoever is filling it may be dead: then it is as good as purged.
-        Census census(slots_, control_.layout().slot_count);
-        if (held(unit, census)) {
-          w = load_acquire(word);
-          if (state_of(w) == UnitState::kRefilling && cas_acquire(word, w, w | bit_)) return Take::kKept;
-          continue;
-        }
+        const bool filling = held(unit, census);
         w = load_acquire(word);
-        if (state_of(w) != UnitState::kRefilling) continue;
-        if (any_bit(unit, w)) continue;
-        [[fallthrough]];
+        if (state_of(w) != UnitState::kRefilling) break;
+        if (filling) {
+          if (cas_acquire(word, w, w | bit_)) return Take::kKept;
+        } else if (!any_bit(unit, w) && cas_acquire(word, w, with_state(w | bit_, UnitState::kPurged))) {
+          return Take::kLost;
+        }
+        break;
       }
-      case UnitState::kPurged:
-        if (!cas_acquire(word, w, with_state(w | bit_, UnitState::kRefilling))) continue;  // T2
-        stage(Stage::kRefilling);
-        return Take::kPurged;
       case UnitState::kPurging:
         if (!purger_is_void(w)) return Take::kWait;
-        finish_for_the_dead(unit, w);
-        w = load_acquire(word);
-        continue;
+        purge_for_the_dead(unit, w, census);
+        break;
     }
   }
   return Take::kBusy;
 }
 
 // T6. The bit is set first and the state read after, the purger does the reverse: one of both sees the other.
-PinTable::Take PinTable::take_extra(uint64_t unit) {
+PinTable::Take PinTable::take_extra(uint64_t unit, Census& census) {
   uint64_t* word = control_.word(unit);
   uint64_t* extra = control_.extra(unit, extra_word_);
+  bool filling = false;
   for (int i = 0; i < kAttempts; ++i) {
     fetch_or_seq_cst(extra, extra_bit_);
     uint64_t w = load_seq_cst(word);
-    if (state_of(w) == UnitState::kReady) {
-      stage(Stage::kTaken);
-      return Take::kKept;
+    stage(Stage::kTaken);
+    switch (state_of(w)) {
+      case UnitState::kReady: return Take::kKept;
+      case UnitState::kPurged: return Take::kLost;
+      case UnitState::kRefilling:
+        // A second look: the holder that was met alive may have been the next owner of a dead refiller's slot.
+        if (filling) return Take::kKept;
+        fetch_and_acq_rel(extra, ~extra_bit_);
+        filling = held(unit, census);
+        w = load_acquire(word);
+        if (!filling && state_of(w) == UnitState::kRefilling && !any_bit(unit, w)) {
+          cas_acq_rel(word, w, with_state(w, UnitState::kPurged));
+        }
+        break;
+      case UnitState::kPurging:
+        fetch_and_acq_rel(extra, ~extra_bit_);
+        if (!purger_is_void(w)) return Take::kWait;
+        purge_for_the_dead(unit, w, census);
+        break;
     }
-    if (state_of(w) == UnitState::kPurging) {
-      fetch_and_acq_rel(extra, ~extra_bit_);
-      if (!purger_is_void(w)) return Take::kWait;
-      finish_for_the_dead(unit, w);
+  }
+  fetch_and_acq_rel(extra, ~extra_bit_);
+  return Take::kBusy;
+}
+
+PinTable::Take PinTable::look(uint64_t unit, bool refiller, Census& census) {
+  const uint64_t w = load_acquire(control_.word(unit));
+  switch (state_of(w)) {
+    case UnitState::kReady: return Take::kKept;
+    case UnitState::kPurged: return Take::kLost;
+    case UnitState::kPurging:
+      return Take::kWait;  // in extra words only: the purger will find our bit and step back
+    case UnitState::kRefilling: break;
+  }
+  if (refiller) return Take::kKept;
+  held(unit, census);  // for its R1: the refiller may be dead
+  return state_of(load_acquire(control_.word(unit))) == UnitState::kPurged ? Take::kLost : Take::kKept;
+}
+
+bool PinTable::begin_refill(uint64_t unit) {
+  uint64_t* word = control_.word(unit);
+  uint64_t w = load_relaxed(word);
+  for (int i = 0; i < kAttempts; ++i) {
+    if (state_of(w) == UnitState::kPurging) {  // a purger that will find our extra bit and step back
+      cpu_relax();
+      w = load_relaxed(word);
       continue;
     }
-    if (state_of(w) == UnitState::kRefilling) {
-      fetch_and_acq_rel(extra, ~extra_bit_);
-      Census census(slots_, control_.layout().slot_count);
-      const bool filling = held(unit, census);
-      fetch_or_seq_cst(extra, extra_bit_);
-      w = load_seq_cst(word);
-      if (state_of(w) == UnitState::kRefilling && filling) return Take::kKept;
-      if (state_of(w) != UnitState::kRefilling && state_of(w) != UnitState::kPurged) {
-        fetch_and_acq_rel(extra, ~extra_bit_);
-        continue;
-      }
-    }
-    // PURGED, or REFILLING that nobody alive fills.
-    if (cas_acquire(word, w, with_state(w, UnitState::kRefilling))) {
+    if (state_of(w) != UnitState::kPurged) return false;               // somebody else refills it
+    if (cas_acq_rel(word, w, with_state(w, UnitState::kRefilling))) {  // T2b
       stage(Stage::kRefilling);
-      return Take::kPurged;
+      return true;
     }
-    fetch_and_acq_rel(extra, ~extra_bit_);
   }
-  return Take::kBusy;
+  return false;
 }
 
 // ---- unpin
 
-void PinTable::drop_bit(uint64_t unit) {
-  if (extra_bit_ != 0) fetch_and_release(control_.extra(unit, extra_word_), ~extra_bit_);
-}
-
-void PinTable::give_slowly(uint64_t unit, bool refiller) {
+void PinTable::finish(uint64_t unit, Refill refill, bool gives) {
   uint64_t* word = control_.word(unit);
   uint64_t w = load_relaxed(word);
   for (int i = 0; i < kAttempts; ++i) {
@@ -217,30 +253,21 @@ void PinTable::give_slowly(uint64_t unit, bool refiller) {
     if (s == UnitState::kPurging) {
       // A purger that is about to find our extra bit and step back (T8); else a hostile peer took our bit away, and the
       // word is not ours to touch.
-      if (extra_bit_ == 0 || !refiller) break;
+      if (extra_bit_ == 0 || refill == Refill::kNone) break;
       cpu_relax();
       w = load_relaxed(word);
       continue;
     }
-    uint64_t next = (w & ~bit_) | released_;
-    if (refiller && (s == UnitState::kRefilling || s == UnitState::kPurged))
+    uint64_t next = gives ? (w & ~bit_) | released_ : w;
+    if (refill == Refill::kFilled && (s == UnitState::kRefilling || s == UnitState::kPurged)) {
       next = with_state(next, UnitState::kReady);
-    if (next == w || cas_release(word, w, next)) break;  // T3
+    } else if (refill == Refill::kUnfilled && s == UnitState::kRefilling) {
+      next = with_state(next, UnitState::kPurged);
+    }
+    // Also where the word stays the same: whoever takes the unit by this word must see what we wrote to it.
+    if (cas_release(word, w, next)) break;  // T3
   }
-  drop_bit(unit);
-}
-
-void PinTable::abandon(uint64_t unit, bool refiller) {
-  uint64_t* word = control_.word(unit);
-  uint64_t w = load_relaxed(word);
-  for (int i = 0; i < kAttempts; ++i) {
-    const UnitState s = state_of(w);
-    if (s == UnitState::kPurging) break;
-    uint64_t next = (w & ~bit_) | released_;
-    if (refiller && s == UnitState::kRefilling) next = with_state(next, UnitState::kPurged);
-    if (next == w || cas_release(word, w, next)) break;
-  }
-  drop_bit(unit);
+  if (gives && extra_bit_ != 0) fetch_and_release(control_.extra(unit, extra_word_), ~extra_bit_);
 }
 
 // ---- purge
@@ -263,10 +290,9 @@ bool PinTable::set_purged(uint64_t unit) {
 }
 
 // For a pin that met the unit of a void purger: leaves it PURGED, or to whoever was quicker.
-void PinTable::finish_for_the_dead(uint64_t unit, uint64_t word) {
-  Census census(slots_, control_.layout().slot_count);
+void PinTable::purge_for_the_dead(uint64_t unit, uint64_t word, Census& census) {
   uint64_t bytes = 0;
-  if (adopt(unit, word, census)) finish(unit, 1, Mark::kAdopted, &bytes);
+  if (adopt(unit, word, census)) discard(unit, 1, Mark::kAdopted, &bytes);
 }
 
 PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
@@ -284,17 +310,20 @@ PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
       if (adopt(unit, w, census)) return Mark::kAdopted;
       continue;
     }
-    if ((w & kHolderBits) != 0 || !(w & kReleased)) {
+    if ((w & kHolderBits) != 0 || !(w & kReleased) || s == UnitState::kRefilling) {
       if (held(unit, census)) return Mark::kSkipped;
       w = load_acquire(word);
-      if (state_of(w) == UnitState::kPurging || state_of(w) == UnitState::kPurged || (w & kHolderBits) != 0)
+      if (state_of(w) == UnitState::kRefilling && !any_bit(unit, w)) {
+        cas_acq_rel(
+            word, w,
+            with_state(w, UnitState::kPurged));  // its refiller is gone: it never came back from PURGED
         continue;
+      }
+      if (state_of(w) != UnitState::kReady || (w & kHolderBits) != 0) continue;
     }
-    const uint64_t before = w;
     if (!cas_seq_cst(word, w, purging_)) continue;  // T4
     if (control_.layout().extra_words == 0 || !held_in_extra(unit, census)) return Mark::kMarked;
-    uint64_t mine = purging_;
-    cas_release(word, mine, before | kReleased);  // T8
+    unmark(unit, 1);
     return Mark::kSkipped;
   }
   return Mark::kSkipped;
@@ -307,7 +336,7 @@ void PinTable::unmark(uint64_t first, uint64_t count) {
   }
 }
 
-Status PinTable::finish(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes) {
+Status PinTable::discard(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes) {
   const Layout& layout = control_.layout();
   stage(Stage::kMarked);
   const Status status = discarder_.discard(first * layout.granularity, count * layout.granularity);
@@ -335,10 +364,10 @@ PinTable::Purged PinTable::purge(uint64_t first, uint64_t count, bool again) {
     const Mark next = u < first + count ? mark(u, census, again) : Mark::kSkipped;
     if (u < first + count && next == Mark::kSkipped && is_purged(u)) ++result.already;
     if (kind != Mark::kSkipped && (next != kind || u - start == longest)) {
-      const Status status = finish(start, u - start, kind, &result.bytes);
+      const Status status = discard(start, u - start, kind, &result.bytes);
       if (!status.ok()) {
         if (next == Mark::kMarked) unmark(u, 1);
-        if (next == Mark::kAdopted || next == Mark::kAgain) finish(u, 1, next, &result.bytes);
+        if (next == Mark::kAdopted || next == Mark::kAgain) discard(u, 1, next, &result.bytes);
         result.status = status;
         return result;
       }

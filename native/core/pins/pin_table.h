@@ -20,15 +20,22 @@ class Discarder {
   ~Discarder() = default;
 };
 
-// Owned by an attachment (one per process and region). take, give and abandon are called under the attachment's lock;
-// purge and the questions may run in any thread at any time.
+// Owned by an attachment (one per process and region). take, look, begin_refill, give and settle are called under the
+// attachment's lock; purge and the questions may run in any thread at any time.
 class PinTable {
  public:
   enum class Take {
-    kKept,    // the bit is set, the bytes are what they were
-    kPurged,  // the bit is set, the bytes are gone, and this process is now the refiller
-    kWait,    // somebody alive is purging the unit: nothing was done
-    kBusy,    // the word changed too often under our hands: nothing was done
+    kKept,  // held, and the bytes are what they were
+    kLost,  // held, the bytes are gone, and it is still PURGED: begin_refill() once the whole pin has succeeded
+    kWait,  // somebody alive is purging the unit: nothing was done
+    kBusy,  // the word changed too often under our hands: nothing was done
+  };
+
+  // What became of a unit that the holder was to refill.
+  enum class Refill {
+    kNone,      // it was not the refiller
+    kFilled,    // it has said so, by an unpin or a close
+    kUnfilled,  // it is gone without a word
   };
 
   PinTable(const Control& control, Slots& slots, Discarder& discarder)
@@ -42,7 +49,7 @@ class PinTable {
   void begin(bool creator);
 
   // T1, T2, T6, T7: this process takes hold of a unit that it does not hold.
-  Take take(uint64_t unit) {
+  Take take(uint64_t unit, Census& census) {
     uint64_t* word = words_ + unit;
     uint64_t w = load_relaxed(word);
     stage(Stage::kBeforeTake);
@@ -50,19 +57,24 @@ class PinTable {
       stage(Stage::kTaken);
       return Take::kKept;
     }
-    return take_slowly(unit);
+    return take_slowly(unit, census);
   }
-  // T3: the last hold of this process ends. `refiller`: take() said kPurged.
-  void give(uint64_t unit, bool refiller) {
+  // The same answer for a unit that this process holds already. `refiller`: it is the one that refills it.
+  Take look(uint64_t unit, bool refiller, Census& census);
+  // T2b: true if this process is now the refiller of a unit that take() or look() found lost.
+  bool begin_refill(uint64_t unit);
+
+  // T3: the last hold of this process ends.
+  void give(uint64_t unit, Refill refill) {
     uint64_t* word = words_ + unit;
     uint64_t w = load_relaxed(word);
     stage(Stage::kBeforeGive);
     if (bit_ != 0 && state_of(w) == UnitState::kReady && cas_release(word, w, (w & ~bit_) | released_))
       return;
-    give_slowly(unit, refiller);
+    finish(unit, refill, true);
   }
-  // The hold ends without the unit having been used: a refiller leaves it PURGED.
-  void abandon(uint64_t unit, bool refiller);
+  // T3 for a refiller whose process goes on holding the unit.
+  void settle(uint64_t unit, Refill refill) { finish(unit, refill, false); }
 
   // True while somebody alive is purging the unit.
   bool being_purged(uint64_t unit);
@@ -82,8 +94,8 @@ class PinTable {
     return state_of(load_relaxed(control_.word(unit))) == UnitState::kPurged;
   }
 
-  // A3: clears slot `slot` out of every unit.
-  void sweep(uint32_t slot);
+  // A3: clears slot `slot` out of every unit of the file `fd`.
+  void sweep(uint32_t slot, int fd);
 
  private:
   // Bounds every retry loop: only a peer that writes the word over and over can use up so many attempts.
@@ -96,22 +108,21 @@ class PinTable {
     kAgain,    // T9: it was PURGED before
   };
 
-  Take take_slowly(uint64_t unit);
-  Take take_extra(uint64_t unit);
-  void give_slowly(uint64_t unit, bool refiller);
-  void drop_bit(uint64_t unit);
+  Take take_slowly(uint64_t unit, Census& census);
+  Take take_extra(uint64_t unit, Census& census);
+  void finish(uint64_t unit, Refill refill, bool gives);
   bool purger_is_void(uint64_t word);
-  bool initial_hold(uint64_t word);
+  bool initial_hold(uint64_t word, Census& census);
   bool any_bit(uint64_t unit, uint64_t word);
   void clear_bit(uint64_t unit, uint32_t slot);
   void void_bit(uint64_t unit, uint32_t slot, uint64_t life);
   bool adopt(uint64_t unit, uint64_t word, Census& census);
   bool set_purged(uint64_t unit);
-  void finish_for_the_dead(uint64_t unit, uint64_t word);
+  void purge_for_the_dead(uint64_t unit, uint64_t word, Census& census);
   Purged purge(uint64_t first, uint64_t count, bool again);
   Mark mark(uint64_t unit, Census& census, bool again);
   bool held_in_extra(uint64_t unit, Census& census);
-  Status finish(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes);
+  Status discard(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes);
   void unmark(uint64_t first, uint64_t count);
 
   const Control& control_;

@@ -4,6 +4,9 @@
 #include "core/platform/stage.h"
 
 namespace ashmem_compat {
+namespace {
+constexpr int kMostSweeps = 4;
+}
 
 Slots::Slots(const Control& control)
     : control_(control), dead_life_(new uint64_t[control.layout().slot_count]()) {}
@@ -121,9 +124,15 @@ Status Slots::claim(const std::function<void(uint32_t)>& sweep) {
     if (settle(i, mine)) return Status::Ok();
     in_the_way = true;
   }
-  for (uint32_t i = 0; i < control_.layout().slot_count; ++i) {
+  // A sweep looks at every unit. One is enough where nobody means harm; a file made to need many does not get them.
+  int sweeps = 0;
+  for (uint32_t i = 0; i < control_.layout().slot_count && sweeps < kMostSweeps; ++i) {
     uint64_t life = load_seq_cst(&control_.slot(i)->life);
     if (phase_of(life) == Phase::kFree || !dead(i, life)) continue;
+    if (hazard_on(i)) {
+      in_the_way = true;
+      continue;
+    }
     const uint64_t attaching = life_word(Phase::kAttaching, epoch_of(life) + 1, identity);
     uint64_t expected = life;
     if (!cas_seq_cst(&control_.slot(i)->life, expected, attaching)) {
@@ -133,6 +142,7 @@ Status Slots::claim(const std::function<void(uint32_t)>& sweep) {
     store_seq_cst(&control_.slot(i)->hazard,
                   uint64_t{0});  // the dead owner's, which would block another slot
     sweep(i);
+    ++sweeps;
     expected = attaching;
     const uint64_t mine = life_word(Phase::kActive, epoch_of(attaching), identity);
     if (cas_seq_cst(&control_.slot(i)->life, expected, mine) && settle(i, mine)) return Status::Ok();

@@ -64,23 +64,24 @@ class Slots {
 };
 
 // One operation's view of who is alive: each owner is judged at most once, so that an operation over many units makes
-// few system calls. A verdict 'alive' is good for the length of the operation only.
+// few system calls. A verdict 'alive' is good for the length of the operation only. Costs nothing until it is asked.
 class Census {
  public:
-  explicit Census(Slots& slots, uint32_t slot_count)
-      : slots_(slots), known_alive_(new uint64_t[slot_count]()) {}
+  Census(Slots& slots, uint32_t slot_count) : slots_(slots), slot_count_(slot_count) {}
 
   // As Slots::is_void, remembering the living.
   bool is_void(uint32_t slot, uint64_t* life) {
-    if (known_alive_[slot] != 0) return false;
+    if (!known_alive_) known_alive_.reset(new bool[slot_count_]());
+    if (known_alive_[slot]) return false;
     if (slots_.is_void(slot, life)) return true;
-    known_alive_[slot] = 1;
+    known_alive_[slot] = true;
     return false;
   }
 
  private:
   Slots& slots_;
-  std::unique_ptr<uint64_t[]> known_alive_;
+  const uint32_t slot_count_;
+  std::unique_ptr<bool[]> known_alive_;
 };
 
 }  // namespace ashmem_compat

@@ -2,15 +2,15 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <memory>
+#include "core/platform/page.h"
 
 #ifndef SYS_memfd_create
 #if defined(__x86_64__)
@@ -29,19 +29,13 @@
 namespace ashmem_compat {
 namespace {
 
-struct ChildTask {
-  int (*call)(void*);
-  void* argument;
-  int error;
-};
-
-int run_in_child(void* p) {
-  // Our handlers (Node's, a crash reporter's) must not run in the child: the default action ends it, and only it. It has
-  // its own table of handlers, as CLONE_SIGHAND is not set.
+[[noreturn]] void run_in_child(int (*call)(void*), void* argument) {
+  // Our handlers (Node's, a crash reporter's) must not run in the child: the default action ends it, without a core file.
   signal(SIGSYS, SIG_DFL);
-  ChildTask* task = static_cast<ChildTask*>(p);
-  task->error = task->call(task->argument);
-  _exit(0);
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  const int error = call(argument);
+  _exit(error > 0 && error < 255 ? error : error == 0 ? 0 : 255);
 }
 
 }  // namespace
@@ -52,38 +46,34 @@ int raw_memfd_create(const char* name, unsigned flags) {
 
 Trial try_call(int (*call)(void*), void* argument) {
   Trial trial;
+  kernel_page_size();  // computed once, and not for the first time in a child that may have copied a lock on it
   if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0) {
     trial.error = call(argument);
     return trial;
   }
-  constexpr size_t kStack = size_t{64} * 1024;
-  std::unique_ptr<char[]> stack(new char[kStack]);
-  ChildTask task{call, argument, 0};
-  // As vfork: no copy of the address space, and we sleep until the child is gone. Without an exit signal, so that no
-  // SIGCHLD handler of the application sees it. Signals are held off, for the child would run our handlers on our memory.
+  // A copy of the process and not a sharer of its memory: before Linux 5.16 the core dump that SIGSYS begins kills whoever
+  // shares it. Without an exit signal, so that no SIGCHLD handler of the application sees it. The child runs with all
+  // other signals held off.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   sigdelset(&all, SIGSYS);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int child = clone(run_in_child, stack.get() + kStack - 64, CLONE_VM | CLONE_VFORK, &task);
+  const long child = syscall(SYS_clone, 0, 0, 0, 0, 0);
+  if (child == 0) run_in_child(call, argument);
   const int clone_error = errno;
-  int status = 0;
-  int waited = 0;
-  if (child > 0) {
-    do {
-      waited = waitpid(child, &status, __WALL);
-    } while (waited < 0 && errno == EINTR);
-  }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (child < 0) {
     trial.error = clone_error;
-  } else if (waited == child && WIFSIGNALED(status)) {
-    trial.killed = true;
-    trial.error = ENOSYS;
-  } else {
-    trial.error = task.error;
+    return trial;
   }
+  int status = 0;
+  pid_t waited = 0;
+  do {
+    waited = waitpid(static_cast<pid_t>(child), &status, __WALL);
+  } while (waited < 0 && errno == EINTR);
+  trial.killed = waited == child && WIFSIGNALED(status);
+  trial.error = trial.killed ? ENOSYS : waited == child ? WEXITSTATUS(status) : ECHILD;
   return trial;
 }
 

@@ -15,8 +15,8 @@ struct Trial {
 };
 
 // Runs `call(argument)`, which returns an errno or 0, so that SIGSYS from a seccomp filter cannot hurt this process: in a
-// short-lived child that shares our memory, if the process is under a filter at all. `call` may make raw system calls
-// and touch memory given to it, nothing else. No child is left behind.
+// short-lived child, if the process is under a filter at all. `call` may make raw system calls and read memory given to
+// it, nothing else. No child is left behind.
 Trial try_call(int (*call)(void*), void* argument);
 
 }  // namespace ashmem_compat
