@@ -57,6 +57,9 @@ export class AshmemError extends Error {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
+    // A subclass of somebody else's has instances of its own only.
+    // biome-ignore lint/complexity/noThisInStatic: which class is asked is the point
+    if (this !== AshmemError) return Function.prototype[Symbol.hasInstance].call(this, value);
     return typeof value === 'object' && value !== null && brand in value;
   }
 }

@@ -4,8 +4,10 @@ export {
   type Peer,
   type Received,
   type ReceiveOptions,
+  type Sendable,
 } from './channel/fd-channel.ts';
 export { FdServer } from './channel/fd-server.ts';
+export { closeFds } from './channel/fds.ts';
 export type { Json } from './channel/json.ts';
 export { MAX_MESSAGE_BYTES, MAX_MESSAGE_FDS, MAX_PATH_BYTES } from './channel/limits.ts';
 export { AshmemError, type ErrorCode } from './errors.ts';

@@ -11,6 +11,9 @@ import { retryWhile, withPath } from './retry.ts';
 /** What a channel carries: any JSON value, or bytes. */
 export type Message = Json | Uint8Array;
 
+/** What can be sent: a Message, or an object of any type that JSON can say. */
+export type Sendable = Message | object;
+
 /** What receive() gives. */
 export interface Received<T = Message | undefined> {
   /** Undefined only when a region came without a message. Bytes arrive as a Uint8Array of their own memory. */
@@ -179,7 +182,7 @@ export class FdChannel {
    * Rejects with ERR_CHANNEL_CLOSED when this end is closed, also before a waiting message was sent, or the peer is gone
    * (errno EPIPE or ECONNRESET).
    */
-  send(message: Message, fds?: readonly (number | SharedRegion)[]): Promise<void> {
+  send(message: Sendable, fds?: readonly (number | SharedRegion)[]): Promise<void> {
     try {
       const numbers = fdNumbers(fds);
       if (typeof message !== 'object' || !types.isUint8Array(message)) {
@@ -196,7 +199,7 @@ export class FdChannel {
    * Sends a region, with a message or without. The peer maps the same memory: see receiveRegion(). The region stays open here.
    * Rejects as send() does.
    */
-  sendRegion(region: SharedRegion, message?: Message): Promise<void> {
+  sendRegion(region: SharedRegion, message?: Sendable): Promise<void> {
     try {
       if (!(region instanceof SharedRegion)) throw typeError('region', 'a SharedRegion', region);
       if (message !== undefined) return this.send(message, [region]);
@@ -236,6 +239,9 @@ export class FdChannel {
   }
 
   #receive(options: ReceiveOptions | undefined): Promise<Received> {
+    if (options !== undefined && (typeof options !== 'object' || options === null)) {
+      return Promise.reject(typeError('options', 'an object', options));
+    }
     const signal = options?.signal;
     if (signal !== undefined) {
       if (!(signal instanceof AbortSignal)) {

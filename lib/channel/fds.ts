@@ -9,8 +9,9 @@ export interface HasFd {
 
 /** Checks one descriptor number; whether it is open only the kernel knows. */
 export function checkFd(name: string, fd: unknown): asserts fd is number {
-  if (typeof fd !== 'number' || !Number.isInteger(fd)) throw typeError(name, 'a file descriptor', fd);
-  if (fd < 0 || fd > 0x7fffffff) throw rangeError(`${name} must be a file descriptor, received ${fd}`);
+  if (typeof fd !== 'number') throw typeError(name, 'a file descriptor', fd);
+  if (!Number.isInteger(fd) || fd < 0 || fd > 0x7fffffff)
+    throw rangeError(`${name} must be a file descriptor, received ${fd}`);
 }
 
 /** The numbers behind the `fds` argument of send(). Throws what a region's `fd` getter throws. */

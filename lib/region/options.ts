@@ -59,14 +59,14 @@ function object(name: string, value: unknown): Record<string, unknown> {
 /** Checked options of SharedRegion.create, with defaults; 0 and '' mean "the core's choice". */
 export function createOptions(options: unknown, pageSize: number) {
   const o = object('options', options);
-  const name = o.name ?? '';
+  const name = o.name === undefined ? '' : o.name;
   if (typeof name !== 'string') throw typeError('name', 'a string', name);
   if (name.includes('\0')) throw valueError('name', 'without NUL characters', name);
   if (Buffer.byteLength(name) > 249) {
     throw rangeError(`name must be at most 249 bytes, received ${Buffer.byteLength(name)}`);
   }
   const backend = backendName(o.backend);
-  const scope = o.scope ?? (backend === 'anonymous' ? 'process' : 'shared');
+  const scope = o.scope === undefined ? (backend === 'anonymous' ? 'process' : 'shared') : o.scope;
   if (typeof scope !== 'string') throw typeError('scope', 'a string', scope);
   if (scope !== 'shared' && scope !== 'process') throw valueError('scope', "'shared' or 'process'", scope);
   const size = integer('size', o.size, 1, Number.MAX_SAFE_INTEGER);
@@ -88,7 +88,7 @@ export function createOptions(options: unknown, pageSize: number) {
 
 /** Checked arguments of SharedRegion.fromFd. */
 export function attachOptions(fd: unknown, options: unknown) {
-  const o = object('options', options ?? {});
+  const o = object('options', options === undefined ? {} : options);
   return {
     fd: integer('fd', fd, 0, 0x7fffffff),
     backend: backendName(o.backend),

@@ -33,6 +33,8 @@ export interface RegionStats {
 
 const { mailbox } = native;
 const owner = Symbol('ashmem-compat.region');
+/** Only create and fromFd make regions; JavaScript does not know private constructors. */
+const key = Symbol('ashmem-compat.key');
 
 /**
  * A region of purgeable memory. Processes share it by its fd, pin the bytes that they use, and are told when bytes that nobody
@@ -44,11 +46,12 @@ const owner = Symbol('ashmem-compat.region');
  * - RangeError ERR_INVALID_RANGE: outside the region, empty, or not on unit boundaries.
  * - ERR_REGION_CLOSED: after close(). ERR_FORKED: the object was inherited by fork(2); attach again with the fd.
  *
- * An object belongs to the thread that made it; give workers the fd number.
+ * An object belongs to the thread that made it; give workers the fd number. It takes two file descriptors, a read-only or anonymous
+ * one takes one; many short-lived regions should be closed, not left to the garbage collector.
  */
 export class SharedRegion implements Disposable {
   readonly #id: number;
-  /** Held so that the region stays open for as long as this object is reachable. */
+  // biome-ignore lint/correctness/noUnusedPrivateClassMembers: held so that the region stays open while this object is reachable
   readonly #handle: NativeHandle;
   readonly #size: number;
   readonly #granularity: number;
@@ -58,7 +61,9 @@ export class SharedRegion implements Disposable {
   #closed = false;
 
   /** Called right after the addon has made the region: what it is, is in the mailbox. */
-  private constructor(handle: NativeHandle) {
+  private constructor(made: symbol, handle: NativeHandle) {
+    if (made !== key)
+      throw typeError('SharedRegion', 'made by SharedRegion.create or SharedRegion.fromFd', made);
     this.#handle = handle;
     this.#id = mailbox[0] as number;
     this.#size = mailbox[1] as number;
@@ -89,6 +94,7 @@ export class SharedRegion implements Disposable {
       );
     }
     return new SharedRegion(
+      key,
       native.createRegion(
         o.name,
         o.size,
@@ -114,12 +120,12 @@ export class SharedRegion implements Disposable {
     if (o.backend === 'anonymous') {
       throw new AshmemError('ERR_NOT_SHAREABLE', 'an anonymous region belongs to one process and has no fd');
     }
-    return new SharedRegion(native.attachRegion(o.fd, o.backend, o.busyTimeout));
+    return new SharedRegion(key, native.attachRegion(o.fd, o.backend, o.busyTimeout));
   }
 
   /**
    * The region's file descriptor, which the object owns and close() closes; it is close-on-exec, as all of Node's. Pass it in a
-   * child's `stdio`, through an FdChannel, or as a number to a worker. ERR_NOT_SHAREABLE for an anonymous region, ERR_REGION_CLOSED.
+   * child's `stdio`, through an FdChannel, or as a number to a worker; do not close it. ERR_NOT_SHAREABLE for an anonymous region, ERR_REGION_CLOSED.
    */
   get fd(): number {
     this.#assertOpen();
@@ -154,7 +160,10 @@ export class SharedRegion implements Disposable {
     return this.#shared ? 'shared' : 'process';
   }
 
-  /** True if this object can only read and tryRead. Writes to its bytes stay in this process (a private mapping). */
+  /**
+   * True if this object can only read and tryRead. Writes to its bytes stay in this process, and a page that was written to no longer
+   * follows the region (a private, copy-on-write mapping).
+   */
   get readonly(): boolean {
     return this.#readonly;
   }
@@ -173,7 +182,7 @@ export class SharedRegion implements Disposable {
    * The bytes, without a copy; index 0 is the first data byte. Only pinned bytes stay what they are. In an anonymous region the
    * unpinned ones are not to be looked at: each page of them carries a mark.
    *
-   * The region stays open while the buffer is reachable; after close() the buffer is detached. RangeError ERR_OUT_OF_RANGE when the
+   * The region stays open while the buffer is reachable; after close() the bytes read as zeros, and writes reach nobody. RangeError ERR_OUT_OF_RANGE when the
    * region is larger than the largest ArrayBuffer (4 GiB on Node 20): use view(). ERR_REGION_CLOSED.
    */
   get buffer(): ArrayBuffer {
@@ -215,7 +224,7 @@ export class SharedRegion implements Disposable {
    * busyTimeout: then, or when a hostile peer keeps changing the pin table, ERR_REGION_BUSY. On any error nothing more is held than
    * before. ERR_READ_ONLY on a read-only region. ERR_TOO_MANY_PINS at 2^31 nested pins of a unit.
    *
-   * @param lost is filled with the discarded ranges, ascending and merged (page by page on an anonymous region)
+   * @param lost its content is replaced by the discarded ranges, ascending and merged (page by page on an anonymous region)
    */
   pin(offset = 0, length: number = this.#size - offset, lost?: ByteRange[]): PinResult {
     if (typeof offset !== 'number' || typeof length !== 'number') this.#assertNumbers(offset, length);
@@ -259,17 +268,23 @@ export class SharedRegion implements Disposable {
       if (!this.#closed) this.unpin(offset, length);
     };
     let result: T;
+    let isPromise: boolean;
     try {
       result = fn(this.view(offset, length), state);
+      isPromise = typeof (result as { then?: unknown } | undefined | null)?.then === 'function';
     } catch (error) {
-      release();
+      try {
+        release();
+      } catch {
+        // fn has unpinned the range itself; its own error is the one to tell.
+      }
       throw error;
     }
-    if (typeof (result as { then?: unknown } | undefined | null)?.then === 'function') {
-      return Promise.resolve(result).finally(release) as T;
+    if (!isPromise) {
+      release();
+      return result;
     }
-    release();
-    return result;
+    return new Promise((resolve) => resolve(result)).finally(release) as T;
   }
 
   /**
@@ -337,7 +352,7 @@ export class SharedRegion implements Disposable {
 
   /**
    * Gives all pins of this object back and lets the memory go at once. Safe at any moment, also while Node still works on the bytes
-   * in another thread: `buffer` and views are detached, and the address range stays valid (zeros) until nothing refers to it. Safe to
+   * in another thread: `buffer` and views read as zeros from then on, and their addresses stay valid until nothing refers to them. Safe to
    * repeat. Every method afterwards throws ERR_REGION_CLOSED.
    */
   close(): void {
@@ -360,11 +375,12 @@ export class SharedRegion implements Disposable {
   }
 
   #pinLost(offset: number, length: number, lost: ByteRange[]): PinResult {
-    if (!Array.isArray(lost)) throw typeError('lost', 'an array', lost);
+    if (!Array.isArray(lost) || !Object.isExtensible(lost))
+      throw typeError('lost', 'an array that can be written', lost);
     const result = native.pinLost();
-    if (result === undefined) return 'kept';
-    const state = this.#pinOutcome(result, offset, length);
+    const state = result === undefined ? 'kept' : this.#pinOutcome(result, offset, length);
     const pairs = native.lostRanges();
+    lost.length = 0;
     for (let i = 0; i < pairs.length; i += 2) lost.push({ offset: pairs[i]!, length: pairs[i + 1]! });
     return state;
   }

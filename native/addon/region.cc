@@ -113,10 +113,9 @@ napi_value protect(napi_env env, napi_callback_info info) {
 napi_value close_region(napi_env env, napi_callback_info info) {
   RegionTable& table = table_of(env, info);
   RegionHandle* handle = table.handle(table.mailbox[0]);
-  if (handle) {
-    handle->region->close();
-    handle->detach_buffers(env);
-  }
+  // ArrayBuffers over the region are not detached: Node's zlib, for one, takes a buffer whose length changes under it for
+  // a fatal error. They read zeros from now on.
+  if (handle) handle->region->close();
   return nullptr;
 }
 
@@ -205,7 +204,6 @@ napi_value array_buffer(napi_env env, napi_callback_info info) {
   auto* by_object = new BufferHold{mapping, 0};
   if (napi_add_finalizer(env, buffer, mapping->data(), drop_buffer_hold, by_object, nullptr) != napi_ok)
     delete by_object;
-  handle->remember(env, buffer);
   return buffer;
 }
 
@@ -215,17 +213,16 @@ napi_value array_buffer(napi_env env, napi_callback_info info) {
 // is shared, plus 2 if it is read-only. An object with properties would cost more than the system calls.
 Napi::Value wrap(Napi::Env env, std::unique_ptr<Region> region) {
   RegionTable& table = *Environment::of(env).regions;
-  auto* handle = new RegionHandle{Environment::of(env).regions, 0, std::move(region), {}};
+  auto* handle = new RegionHandle{Environment::of(env).regions, 0, std::move(region)};
   handle->id = table.add(handle);
   table.mailbox[0] = static_cast<double>(handle->id);
   table.mailbox[1] = static_cast<double>(handle->region->size());
   table.mailbox[2] = static_cast<double>(handle->region->granularity());
   table.mailbox[3] =
       (handle->region->scope() == Scope::kShared ? 1 : 0) + (handle->region->read_only() ? 2 : 0);
-  return Napi::External<RegionHandle>::New(env, handle, [](Napi::Env env, RegionHandle* handle) {
+  return Napi::External<RegionHandle>::New(env, handle, [](Napi::Env, RegionHandle* handle) {
     // Collected without close(): nobody has said that what was to be refilled is.
     handle->region.reset();
-    handle->detach_buffers(env);
     handle->table->remove(handle->id);
     delete handle;
   });
@@ -277,7 +274,10 @@ Napi::Value attach_region(const Napi::CallbackInfo& info) {
   }
   Fd fd(fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0));
   if (!fd.valid()) {
-    Environment::of(env).raise(env, Status::System("fcntl", Code::kUntrustedFd, "not an open fd"));
+    // A full table of descriptors says nothing about this one.
+    Environment::of(env).raise(env, errno == EBADF
+                                        ? Status::System("fcntl", Code::kUntrustedFd, "not an open fd")
+                                        : Status::System("fcntl"));
     return env.Undefined();
   }
   return finish(env, backend.value()->attach(std::move(fd), options));

@@ -15,17 +15,11 @@ namespace ashmem_compat::addon {
 
 class RegionTable;
 
-// A region and the ArrayBuffers that were made over it. Owned by a JavaScript external, deleted with it.
+// A region. Owned by a JavaScript external, deleted with it.
 struct RegionHandle {
   std::shared_ptr<RegionTable> table;
   size_t id = 0;
   std::unique_ptr<Region> region;
-  std::vector<napi_ref> buffers;  // weak
-  size_t forget_at = 16;          // how many of them before the collected ones are dropped
-
-  // Remembers an ArrayBuffer over the region, to be detached at close().
-  void remember(napi_env env, napi_value buffer);
-  void detach_buffers(napi_env env);
 };
 
 class RegionTable {

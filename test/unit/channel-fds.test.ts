@@ -91,7 +91,7 @@ describe('FdChannel descriptors', () => {
     const wrong: [unknown, string][] = [
       [file, 'ERR_INVALID_ARG_TYPE'],
       [['3'], 'ERR_INVALID_ARG_TYPE'],
-      [[1.5], 'ERR_INVALID_ARG_TYPE'],
+      [[1.5], 'ERR_OUT_OF_RANGE'],
       [[null], 'ERR_INVALID_ARG_TYPE'],
       [[{}], 'ERR_INVALID_ARG_TYPE'],
       [[-1], 'ERR_OUT_OF_RANGE'],
@@ -201,8 +201,8 @@ describe('FdChannel.fromFd', () => {
     const open = openFds();
     for (const fd of [file, tcp, 54_321])
       expect(await codeOf(() => FdChannel.fromFd(fd))).to.equal('ERR_UNTRUSTED_FD');
-    for (const fd of ['3', 1.5, undefined, null]) {
-      expect(await codeOf(() => FdChannel.fromFd(fd as number))).to.equal('ERR_INVALID_ARG_TYPE');
+    for (const fd of ['3', undefined, null]) {
+      expect(await codeOf(() => FdChannel.fromFd(fd as unknown as number))).to.equal('ERR_INVALID_ARG_TYPE');
     }
     for (const fd of [-1, 2 ** 31])
       expect(await codeOf(() => FdChannel.fromFd(fd))).to.equal('ERR_OUT_OF_RANGE');

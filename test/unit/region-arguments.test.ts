@@ -32,6 +32,8 @@ describe('arguments', () => {
       ['memfd in one process', { size: 1, backend: 'memfd', scope: 'process' }, 'ERR_BACKEND_UNAVAILABLE'],
       ['no processes', { size: 1, maxProcesses: 0 }, 'ERR_OUT_OF_RANGE', RangeError],
       ['too many processes', { size: 1, maxProcesses: 1021 }, 'ERR_OUT_OF_RANGE', RangeError],
+      ['a name of null', { size: 1, name: null }, 'ERR_INVALID_ARG_TYPE', TypeError],
+      ['a scope of null', { size: 1, scope: null }, 'ERR_INVALID_ARG_TYPE', TypeError],
       ['a negative time', { size: 1, busyTimeout: -1 }, 'ERR_OUT_OF_RANGE', RangeError],
     ];
     for (const [what, options, code, type] of rows) {
@@ -123,13 +125,25 @@ describe('arguments', () => {
         expectCode(() => region.access(0, page, 1 as Any), 'ERR_INVALID_ARG_TYPE', TypeError);
         expectCode(() => region.tryRead(0, page, 1 as Any), 'ERR_INVALID_ARG_TYPE', TypeError);
         expectCode(() => region.pin(0, page, {} as Any), 'ERR_INVALID_ARG_TYPE', TypeError);
+        expectCode(() => region.pin(0, page, Object.freeze([]) as Any), 'ERR_INVALID_ARG_TYPE', TypeError);
         expectCode(() => region.protect('write' as Any), 'ERR_INVALID_ARG_VALUE', TypeError);
         expectCode(() => region.protect(1 as Any), 'ERR_INVALID_ARG_TYPE', TypeError);
       });
     });
   }
 
+  it('a region is made by create and fromFd alone', () => {
+    const a = SharedRegion.create({ size: page });
+    expectCode(() => new (SharedRegion as Any)(), 'ERR_INVALID_ARG_TYPE', TypeError);
+    expect(a.closed).to.equal(false);
+    expect(a.pin()).to.equal('kept');
+    a.close();
+  });
+
   it('errors are AshmemErrors, and nothing else is', () => {
+    class Theirs extends AshmemError {}
+    expect(new AshmemError('ERR_SYSTEM', 'x') instanceof Theirs).to.equal(false);
+    expect(new Theirs('ERR_SYSTEM', 'x') instanceof Theirs).to.equal(true);
     expect(new Error('x') instanceof AshmemError).to.equal(false);
     expect((null as Any) instanceof AshmemError).to.equal(false);
   });

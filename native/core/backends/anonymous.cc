@@ -309,15 +309,15 @@ class AnonymousBackend final : public Backend {
   Scope scope() const override { return Scope::kProcess; }
 
   const Availability& probe() const override {
-    static const Availability* const found = [] {
+    static const Availability* kept = nullptr;
+    return remembered(&kept, [](bool* passing) {
       const Trial trial = try_call(try_madv_free, nullptr);
-      if (trial.killed) return new Availability{false, "madvise: refused by a seccomp filter (SIGSYS)"};
-      if (trial.error == EINVAL) return new Availability{false, "MADV_FREE needs Linux 4.5"};
-      if (trial.error != 0)
-        return new Availability{false, std::string("MADV_FREE: ") + strerror(trial.error)};
-      return new Availability{true, "MADV_FREE works; the kernel discards"};
-    }();
-    return *found;
+      *passing = !trial.killed && will_pass(trial.error);
+      if (trial.killed) return Availability{false, "madvise: refused by a seccomp filter (SIGSYS)"};
+      if (trial.error == EINVAL) return Availability{false, "MADV_FREE needs Linux 4.5"};
+      if (trial.error != 0) return Availability{false, std::string("MADV_FREE: ") + strerror(trial.error)};
+      return Availability{true, "MADV_FREE works; the kernel discards"};
+    });
   }
 
   Result<std::unique_ptr<Region>> create(const RegionOptions& options) const override {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "core/platform/atomics.h"
 #include "core/platform/fd.h"
 #include "core/region.h"
 
@@ -15,6 +16,21 @@ struct Availability {
   bool available = false;
   std::string reason;  // why, or why not: one clause for a person
 };
+
+// What `find` found out, kept for good unless the reason was one that passes (no free descriptors, no memory).
+// `*kept` belongs to the caller, and starts as null.
+template <typename Find>
+const Availability& remembered(const Availability** kept, Find find) {
+  if (const Availability* known = load_acquire(kept)) return *known;
+  bool passing = false;
+  const Availability* found = new Availability(find(&passing));
+  if (!passing) store_release(kept, found);
+  return *found;  // never freed: others may hold a pointer into it
+}
+
+inline bool will_pass(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN;
+}
 
 class Backend {
  public:

@@ -92,14 +92,14 @@ class MemfdBackend final : public Backend {
   Scope scope() const override { return Scope::kShared; }
 
   const Availability& probe() const override {
-    static const Availability* const found = [] {
+    static const Availability* kept = nullptr;
+    return remembered(&kept, [](bool* passing) {
       const Trial trial = try_call(try_memfd, nullptr);
-      if (trial.killed) return new Availability{false, "memfd_create: refused by a seccomp filter (SIGSYS)"};
-      if (trial.error != 0) return new Availability{false, std::string("memfd: ") + strerror(trial.error)};
-      return new Availability{true,
-                              "memfd_create, seals and hole punching work; processes that use it discard"};
-    }();
-    return *found;
+      *passing = !trial.killed && will_pass(trial.error);
+      if (trial.killed) return Availability{false, "memfd_create: refused by a seccomp filter (SIGSYS)"};
+      if (trial.error != 0) return Availability{false, std::string("memfd: ") + strerror(trial.error)};
+      return Availability{true, "memfd_create, seals and hole punching work; processes that use it discard"};
+    });
   }
 
   Result<std::unique_ptr<Region>> create(const RegionOptions& options) const override {

@@ -34,16 +34,18 @@ std::vector<BackendReport> probe_backends() {
 }
 
 Result<const Backend*> choose_backend(const std::string& name, Scope scope) {
+  // The reasons are never freed: a Status borrows its text.
+  const char* reason = name.empty() ? "no backend works here" : "no such backend";
   for (const Backend* backend : kBackends) {
-    if (!name.empty() && name != backend->name()) continue;
-    if (name.empty() && backend->scope() != scope) continue;
-    if (backend->probe().available) return backend;
-    // The reason lives as long as the process: availability is found out once.
-    if (!name.empty()) return Status::Of(Code::kBackendUnavailable, backend->probe().reason.c_str());
+    if (name.empty() ? backend->scope() != scope : name != backend->name()) continue;
+    const Availability& found = backend->probe();
+    if (found.available) return backend;
+    reason = found.reason.c_str();
   }
-  return Status::Of(Code::kBackendUnavailable, name.empty()
-                                                   ? "no backend works here"
-                                                   : "this version has no such backend on this machine");
+  for (const Planned& planned : kPlanned) {
+    if (name == planned.name) reason = (new std::string(planned_reason(planned)))->c_str();
+  }
+  return Status::Of(Code::kBackendUnavailable, reason);
 }
 
 }  // namespace ashmem_compat
