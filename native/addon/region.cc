@@ -190,7 +190,7 @@ napi_value array_buffer(napi_env env, napi_callback_info info) {
   const uint64_t offset = table.offset();
   const uint64_t length = table.length();
   if (offset > mapping->length() || length > mapping->length() - offset) return nullptr;
-  const int64_t charge = static_cast<int64_t>(length);
+  const int64_t charge = table.uncharges ? static_cast<int64_t>(length) : 0;
   auto* by_store = new BufferHold{mapping, charge};
   napi_value buffer = nullptr;
   if (napi_create_external_arraybuffer(env, mapping->data() + offset, static_cast<size_t>(length),
@@ -200,7 +200,7 @@ napi_value array_buffer(napi_env env, napi_callback_info info) {
   }
   // The engine counts these bytes as its own and would collect garbage to be rid of them; they are the system's.
   int64_t total = 0;
-  napi_adjust_external_memory(env, -charge, &total);
+  if (charge != 0) napi_adjust_external_memory(env, -charge, &total);
   auto* by_object = new BufferHold{mapping, 0};
   if (napi_add_finalizer(env, buffer, mapping->data(), drop_buffer_hold, by_object, nullptr) != napi_ok)
     delete by_object;
@@ -295,6 +295,8 @@ void register_region(Napi::Env env, Napi::Object exports) {
   Environment& environment = Environment::of(env);
   environment.regions = std::make_shared<RegionTable>();
   RegionTable* table = environment.regions.get();
+  const napi_node_version* version = nullptr;
+  table->uncharges = napi_get_node_version(env, &version) == napi_ok && version->major <= 20;
 
   // The mailbox lives as long as JavaScript can reach it, which may be longer than the environment's data.
   auto* keep = new std::shared_ptr<RegionTable>(environment.regions);

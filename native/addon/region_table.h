@@ -27,6 +27,9 @@ class RegionTable {
   // What lib/region writes before each call: the region's number, offset, length. And reads after it: results.
   double mailbox[4] = {};
   Status last;  // of the call that returned a code
+  // Whether the engine may be told that an ArrayBuffer's bytes are not its own. From Node 21 on it takes its count to be
+  // wrong, and aborts, when it frees such a buffer.
+  bool uncharges = false;
 
   size_t add(RegionHandle* handle);
   void remove(size_t id);

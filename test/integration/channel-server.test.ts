@@ -237,7 +237,7 @@ describe('FdServer', () => {
     withDirectory(async (directory) => {
       const path = join(directory, 'socket');
       const command = [process.execPath, ...childCommand('full', path)].map((word) => `'${word}'`).join(' ');
-      const child = start('sh', ['-c', `ulimit -n 64; exec ${command}`]);
+      const child = start('sh', ['-c', `ulimit -n 256; exec ${command}`]);
       await until(() => child.output().includes('full'));
       const client = await FdChannel.connect(path);
       expect((await client.receive()).message).to.equal('hello');

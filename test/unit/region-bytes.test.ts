@@ -121,7 +121,11 @@ describe('bytes', () => {
     expect(mappings()).to.equal(before.maps);
   });
 
-  it('do not make the garbage collector work', async () => {
+  it('do not make the garbage collector work', async function () {
+    if (Number(process.versions.node.split('.')[0]) > 20) {
+      console.log('        skipped: from Node 21 on the engine cannot be told whose bytes they are');
+      this.skip();
+    }
     let collections = 0;
     const observer = new PerformanceObserver((list) => {
       collections += list.getEntries().length;

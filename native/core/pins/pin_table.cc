@@ -222,7 +222,9 @@ PinTable::Take PinTable::look(uint64_t unit, bool refiller, Census& census) {
   }
   if (refiller) return Take::kKept;
   held(unit, census);  // for its R1: the refiller may be dead
-  return state_of(load_acquire(control_.word(unit))) == UnitState::kPurged ? Take::kLost : Take::kKept;
+  const UnitState now = state_of(load_acquire(control_.word(unit)));
+  if (now == UnitState::kPurging) return Take::kWait;  // PURGED, and already being discarded again
+  return now == UnitState::kPurged ? Take::kLost : Take::kKept;
 }
 
 bool PinTable::begin_refill(uint64_t unit) {
@@ -301,7 +303,11 @@ PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
     uint64_t w = load_acquire(word);
     const UnitState s = state_of(w);
     if (s == UnitState::kPurged) {
-      if (!again || (w & kHolderBits) != 0) return Mark::kSkipped;
+      if (!again) return Mark::kSkipped;
+      if ((w & kHolderBits) != 0) {
+        if (held(unit, census)) return Mark::kSkipped;
+        continue;  // of the dead, and cleared
+      }
       return adopt(unit, w, census) ? Mark::kAgain : Mark::kSkipped;  // T9
     }
     if (again) return Mark::kSkipped;
