@@ -115,8 +115,9 @@ Status SharedRegion::snapshot_generations() {
 
 Status SharedRegion::wait_for_purger(uint64_t unit, uint64_t* waited_ns) {
   // Counted in naps and not by the clock, so that a process which was itself stopped meanwhile does not give up early.
+  // The nap comes first, so that a peer that makes us come back over and over uses our patience up as well.
   uint64_t nap_ns = 20'000;
-  while (attachment_->table().being_purged(unit)) {
+  do {
     if (*waited_ns >= uint64_t{busy_timeout_ms_} * 1'000'000) {
       return Status::Of(Code::kRegionBusy, "another process is purging the range and does not finish");
     }
@@ -124,7 +125,7 @@ Status SharedRegion::wait_for_purger(uint64_t unit, uint64_t* waited_ns) {
     nanosleep(&nap, nullptr);
     *waited_ns += nap_ns;
     if (nap_ns < 1'000'000) nap_ns *= 2;
-  }
+  } while (attachment_->table().being_purged(unit));
   return Status::Ok();
 }
 

@@ -257,15 +257,7 @@ int main(int argc, char** argv) {
       _exit(Worker(region_fd, ledger, worker_seed).run());
     }
   };
-  std::vector<std::unique_ptr<Child>> idle;
-  for (int i = 0; argc == 7 && i < atoi(argv[6]); ++i) {
-    idle.push_back(std::make_unique<Child>([&] {
-      std::unique_ptr<Region> region = attach_or_exit(region_fd);
-      stop_here();
-      return 0;
-    }));
-    if (!idle.back()->wait_stopped()) return 3;
-  }
+  const auto idle = idle_processes(region_fd, argc == 7 ? atoi(argv[6]) : 0);
   for (unsigned i = 0; i < workers; ++i) start(i);
 
   uint64_t deaths = 0;

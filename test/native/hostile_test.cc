@@ -199,3 +199,19 @@ TEST(a_hollow_file_of_terabytes_does_not_either) {
     CHECK_EQ(attacher.reap(), 0);
   }
 }
+
+TEST(a_word_overwritten_under_an_object_does_not_hang_its_sibling) {
+  // A purger that does not exist, on a unit that this process holds: a second object's pin must come back.
+  Child child([] {
+    alarm(60);  // the hang that must not be
+    auto a = make_region(2 * kPage, 0, 20);
+    auto b = attach_or_exit(a->fd());
+    RawControl control(a->fd());
+    *control.word(0) = unit_word(UnitState::kPurging, kReleased | 1023);
+    if (pin(*b, 0, kPage).code != Code::kOk) return 1;
+    // And one that lives: for a bounded time only.
+    *control.word(1) = purging_word(0, control.slot(0)->life);
+    return pin(*b, kPage, kPage).code == Code::kRegionBusy ? 0 : 2;
+  });
+  CHECK_EQ(child.reap(), 0);
+}

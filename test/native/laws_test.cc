@@ -570,15 +570,7 @@ TEST(extra_words_obey_the_laws) {
   auto a = make_region(4 * kPage, 62, 50);
   fill(*a, 0, 4 * kPage, 1);
   unpin(*a, 0, 4 * kPage);
-  std::vector<std::unique_ptr<Child>> sleepers;
-  for (int i = 0; i < 59; ++i) {
-    sleepers.push_back(std::make_unique<Child>([&] {
-      auto b = attach_or_exit(a->fd());
-      stop_here();
-      return 0;
-    }));
-    REQUIRE(sleepers.back()->wait_stopped());
-  }
+  const auto sleepers = idle_processes(a->fd(), 59);
   Child holder([&] {
     auto b = attach_or_exit(a->fd());
     pin(*b, 0, kPage);

@@ -122,15 +122,7 @@ TEST(and_is_kept_whatever_a_sibling_does) {
 
 TEST(a_purge_does_not_forget_a_dead_refiller_of_an_extra_word) {
   auto a = with_first_unit_lost(64);
-  std::vector<std::unique_ptr<Child>> sleepers;
-  for (int i = 0; i < 59; ++i) {
-    sleepers.push_back(std::make_unique<Child>([&] {
-      auto b = attach_or_exit(a->fd());
-      stop_here();
-      return 0;
-    }));
-    REQUIRE(sleepers.back()->wait_stopped());
-  }
+  const auto sleepers = idle_processes(a->fd(), 59);
   const auto holder = [&] {
     auto b = attach_or_exit(a->fd());
     pin(*b, 0, kPage);

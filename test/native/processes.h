@@ -16,6 +16,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "core/backends/backend.h"
 #include "core/pins/layout.h"
@@ -128,6 +129,26 @@ inline std::unique_ptr<Region> attach_or_exit(int fd, uint32_t busy_ms = 1000) {
     _exit(90);
   }
   return std::move(made.value());
+}
+
+inline int open_fds() {
+  int count = 0;
+  for (int fd = 0; fd < 1024; ++fd) count += fcntl(fd, F_GETFD) >= 0;
+  return count;
+}
+
+// Processes that attach and do nothing: `count` of them take the lowest slots.
+inline std::vector<std::unique_ptr<Child>> idle_processes(int region_fd, int count) {
+  std::vector<std::unique_ptr<Child>> idle;
+  for (int i = 0; i < count; ++i) {
+    idle.push_back(std::make_unique<Child>([region_fd] {
+      std::unique_ptr<Region> region = attach_or_exit(region_fd);
+      stop_here();
+      return 0;
+    }));
+    if (!idle.back()->wait_stopped()) abort();
+  }
+  return idle;
 }
 
 struct Pinned {

@@ -13,11 +13,6 @@ using namespace ashmem_compat::testing;
 
 namespace {
 const uint64_t kPage = kernel_page_size();
-int open_fds() {
-  int count = 0;
-  for (int fd = 0; fd < 1024; ++fd) count += fcntl(fd, F_GETFD) >= 0;
-  return count;
-}
 std::unique_ptr<Region> attach(Region& region) {
   Result<std::unique_ptr<Region>> made = try_attach(region.fd());
   return made.ok() ? std::move(made.value()) : nullptr;

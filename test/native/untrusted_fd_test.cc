@@ -14,12 +14,6 @@ namespace {
 
 const uint64_t kPage = kernel_page_size();
 
-int open_fds() {
-  int count = 0;
-  for (int fd = 0; fd < 1024; ++fd) count += fcntl(fd, F_GETFD) >= 0;
-  return count;
-}
-
 Code attach_code(int fd) {
   const int before = open_fds();
   const Code code = try_attach(fd).status().code;

@@ -98,7 +98,7 @@ class Attachment final : private Discarder {
   SpinLock lock_;
   ZeroedArray<uint32_t>
       holders_;        // per unit: 2 for each object that holds it, less base_; bit 0: one of them refills it
-  uint32_t base_ = 0;  // 1 for the creator, whose first object holds everything: creating is O(1) so
+  uint32_t base_ = 0;  // 2 for the creator, whose first object holds everything: creating is O(1) so
   uint64_t taken_from_ = ~uint64_t{0}, taken_to_ = 0;  // where holder bits of ours may be
 };
 

@@ -212,19 +212,25 @@ PinTable::Take PinTable::take_extra(uint64_t unit, Census& census) {
 }
 
 PinTable::Take PinTable::look(uint64_t unit, bool refiller, Census& census) {
-  const uint64_t w = load_acquire(control_.word(unit));
-  switch (state_of(w)) {
-    case UnitState::kReady: return Take::kKept;
-    case UnitState::kPurged: return Take::kLost;
-    case UnitState::kPurging:
-      return Take::kWait;  // in extra words only: the purger will find our bit and step back
-    case UnitState::kRefilling: break;
+  for (int i = 0; i < kAttempts; ++i) {
+    const uint64_t w = load_acquire(control_.word(unit));
+    switch (state_of(w)) {
+      case UnitState::kReady: return Take::kKept;
+      case UnitState::kPurged: return Take::kLost;
+      case UnitState::kRefilling:
+        if (refiller) return Take::kKept;
+        held(unit, census);  // for its R1: the refiller may be dead
+        if (state_of(load_acquire(control_.word(unit))) == UnitState::kRefilling) return Take::kKept;
+        break;
+      case UnitState::kPurging:
+        // In extra words: a purger that will find our bit and step back, or died before it could. Elsewhere only a
+        // hostile peer writes this over our bit.
+        if (!purger_is_void(w)) return Take::kWait;
+        purge_for_the_dead(unit, w, census);
+        break;
+    }
   }
-  if (refiller) return Take::kKept;
-  held(unit, census);  // for its R1: the refiller may be dead
-  const UnitState now = state_of(load_acquire(control_.word(unit)));
-  if (now == UnitState::kPurging) return Take::kWait;  // PURGED, and already being discarded again
-  return now == UnitState::kPurged ? Take::kLost : Take::kKept;
+  return Take::kBusy;
 }
 
 bool PinTable::begin_refill(uint64_t unit) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "core/pins/control.h"
 #include "core/pins/slots.h"
