@@ -2,7 +2,8 @@ import type { RegionStats } from './shared-region.ts';
 
 /**
  * What keeps a region open: when it is collected, the region is closed. createRegion and attachRegion leave in the mailbox what the
- * region is: [0] its id, [1] size, [2] granularity, [3] 1 if it is shared, plus 2 if it is read-only.
+ * region is: [0] its id, [1] size, [2] granularity, [3] 1 if it is shared, plus 2 if it is read-only, plus 4 if its pins are
+ * counted.
  */
 export type NativeHandle = object;
 

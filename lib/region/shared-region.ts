@@ -57,6 +57,7 @@ export class SharedRegion implements Disposable {
   readonly #granularity: number;
   readonly #shared: boolean;
   readonly #readonly: boolean;
+  readonly #counted: boolean;
   #buffer: ArrayBuffer | undefined;
   #closed = false;
 
@@ -70,6 +71,7 @@ export class SharedRegion implements Disposable {
     this.#granularity = mailbox[2] as number;
     this.#shared = ((mailbox[3] as number) & 1) !== 0;
     this.#readonly = ((mailbox[3] as number) & 2) !== 0;
+    this.#counted = ((mailbox[3] as number) & 4) !== 0;
   }
 
   /**
@@ -168,6 +170,15 @@ export class SharedRegion implements Disposable {
     return this.#readonly;
   }
 
+  /**
+   * True if pins are counted: nothing is discarded that any living process has pinned. False for an ashmem area that was made by
+   * other means than this package (ashmem_create_region, ASharedMemory_create on Android): its pins are the driver's own, one per page,
+   * which anybody's unpin ends; purge() discards nothing there, and tryRead() gives undefined.
+   */
+  get counted(): boolean {
+    return this.#counted;
+  }
+
   /** False if nothing can be discarded any more, because the file was sealed against writing. Also after close(). */
   get purgeable(): boolean {
     mailbox[0] = this.#id;
@@ -220,7 +231,8 @@ export class SharedRegion implements Disposable {
    * refilled. Then fill them before the unpin or close(): if the process ends between the two, or the object is collected, the next one
    * is told again. An object that attaches and pins while another is refilling is told 'kept': it must wait by means of its own.
    *
-   * On a shared region it makes no system call while nobody contends. A unit that another process is purging is waited for, at most
+   * On memfd it makes no system call while nobody contends; on ashmem the first pin of a unit, by any process, is a call of the driver's.
+   * A unit that another process is purging is waited for, at most
    * busyTimeout: then, or when a hostile peer keeps changing the pin table, ERR_REGION_BUSY. On any error nothing more is held than
    * before. ERR_READ_ONLY on a read-only region. ERR_TOO_MANY_PINS at 2^31 nested pins of a unit.
    *
@@ -292,6 +304,9 @@ export class SharedRegion implements Disposable {
    * range was there from beginning to end; undefined if one was discarded before (fn is not called then) or meanwhile. `fn` must be
    * synchronous, must not trust what it reads, and keeps no reference to the bytes. A concurrent writer is not detected, nor is one
    * that was told of a loss and is refilling.
+   *
+   * On ashmem the kernel tells what it has discarded only to a pin: units that nobody holds are pinned for the time of the call, and a
+   * read-only region, which cannot, gives undefined for them.
    */
   tryRead<T>(offset: number, length: number, fn: (bytes: Uint8Array) => T): T | undefined {
     if (typeof fn !== 'function') throw typeError('fn', 'a function', fn);

@@ -210,7 +210,7 @@ napi_value array_buffer(napi_env env, napi_callback_info info) {
 // ---- making
 
 // What JavaScript holds a region by. What it is goes into the mailbox: its number, size, granularity, and in [3] 1 if it
-// is shared, plus 2 if it is read-only. An object with properties would cost more than the system calls.
+// is shared, plus 2 if it is read-only, plus 4 if its pins are counted. An object with properties would cost more than the system calls.
 Napi::Value wrap(Napi::Env env, std::unique_ptr<Region> region) {
   RegionTable& table = *Environment::of(env).regions;
   auto* handle = new RegionHandle{Environment::of(env).regions, 0, std::move(region)};
@@ -218,8 +218,8 @@ Napi::Value wrap(Napi::Env env, std::unique_ptr<Region> region) {
   table.mailbox[0] = static_cast<double>(handle->id);
   table.mailbox[1] = static_cast<double>(handle->region->size());
   table.mailbox[2] = static_cast<double>(handle->region->granularity());
-  table.mailbox[3] =
-      (handle->region->scope() == Scope::kShared ? 1 : 0) + (handle->region->read_only() ? 2 : 0);
+  table.mailbox[3] = (handle->region->scope() == Scope::kShared ? 1 : 0) +
+                     (handle->region->read_only() ? 2 : 0) + (handle->region->counted() ? 4 : 0);
   return Napi::External<RegionHandle>::New(env, handle, [](Napi::Env, RegionHandle* handle) {
     // Collected without close(): nobody has said that what was to be refilled is.
     handle->region.reset();
@@ -245,7 +245,7 @@ Napi::Value finish(Napi::Env env, Result<std::unique_ptr<Region>> made) {
 }
 
 // (name, size, backend or "", granularity or 0, shared, maxProcesses or 0, busyTimeout in ms)
-Napi::Value create_region(const Napi::CallbackInfo& info) {
+Napi::Value create_region_js(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   RegionOptions options;
   options.name = info[0].As<Napi::String>().Utf8Value();
@@ -254,24 +254,14 @@ Napi::Value create_region(const Napi::CallbackInfo& info) {
   options.max_processes = info[5].As<Napi::Number>().Uint32Value();
   options.busy_timeout_ms = info[6].As<Napi::Number>().Uint32Value();
   const Scope scope = info[4].As<Napi::Boolean>().Value() ? Scope::kShared : Scope::kProcess;
-  Result<const Backend*> backend = choose_backend(info[2].As<Napi::String>().Utf8Value(), scope);
-  if (!backend.ok()) {
-    Environment::of(env).raise(env, backend.status());
-    return env.Undefined();
-  }
-  return finish(env, backend.value()->create(options));
+  return finish(env, create_region(info[2].As<Napi::String>().Utf8Value(), scope, options));
 }
 
 // (fd, backend or "", busyTimeout in ms)
-Napi::Value attach_region(const Napi::CallbackInfo& info) {
+Napi::Value attach_region_js(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   RegionOptions options;
   options.busy_timeout_ms = info[2].As<Napi::Number>().Uint32Value();
-  Result<const Backend*> backend = choose_backend(info[1].As<Napi::String>().Utf8Value(), Scope::kShared);
-  if (!backend.ok()) {
-    Environment::of(env).raise(env, backend.status());
-    return env.Undefined();
-  }
   Fd fd(fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0));
   if (!fd.valid()) {
     // A full table of descriptors says nothing about this one.
@@ -280,7 +270,7 @@ Napi::Value attach_region(const Napi::CallbackInfo& info) {
                                         : Status::System("fcntl"));
     return env.Undefined();
   }
-  return finish(env, backend.value()->attach(std::move(fd), options));
+  return finish(env, attach_region(info[1].As<Napi::String>().Utf8Value(), std::move(fd), options));
 }
 
 void add(Napi::Env env, Napi::Object exports, const char* name, napi_callback call, RegionTable* table) {
@@ -323,8 +313,8 @@ void register_region(Napi::Env env, Napi::Object exports) {
   exports.Set("regionName", Napi::Function::New(env, region_name));
   exports.Set("regionBackend", Napi::Function::New(env, region_backend));
   exports.Set("regionStats", Napi::Function::New(env, stats));
-  exports.Set("createRegion", Napi::Function::New(env, create_region));
-  exports.Set("attachRegion", Napi::Function::New(env, attach_region));
+  exports.Set("createRegion", Napi::Function::New(env, create_region_js));
+  exports.Set("attachRegion", Napi::Function::New(env, attach_region_js));
 }
 
 }  // namespace ashmem_compat::addon

@@ -4,26 +4,50 @@
 
 #include "core/platform/fd.h"
 #include "core/platform/page.h"
+#include "core/platform/stray_writes.h"
 #include "core/platform/system_calls.h"
 
 namespace ashmem_compat {
 
-Result<std::shared_ptr<Mapping>> Mapping::map(int fd, uint64_t length, int flags) {
+namespace {
+
+Result<std::shared_ptr<Mapping>> map_file(int fd, uint64_t length, int protection, int flags) {
   uint64_t rounded = 0;
   if (!align_up(length, kernel_page_size(), &rounded) || rounded > SIZE_MAX) {
     errno = ENOMEM;
     return Status::System("mmap");
   }
   // A private mapping of a file must not be charged for pages that a stray write might copy.
-  void* base =
-      mmap(nullptr, static_cast<size_t>(rounded), PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, fd, 0);
+  void* base = mmap(nullptr, static_cast<size_t>(rounded), protection, flags | MAP_NORESERVE, fd, 0);
   if (base == MAP_FAILED) return Status::System("mmap", Code::kSystem, "cannot map the region's data");
   return std::make_shared<Mapping>(base, static_cast<size_t>(rounded));
 }
 
-Mapping::~Mapping() { munmap(base_, length_); }
+}  // namespace
+
+Result<std::shared_ptr<Mapping>> Mapping::map(int fd, uint64_t length, int flags) {
+  return map_file(fd, length, PROT_READ | PROT_WRITE, flags);
+}
+
+Result<std::shared_ptr<Mapping>> Mapping::map_read_only(int fd, uint64_t length, int sharing) {
+  if (sharing == MAP_PRIVATE) return map_file(fd, length, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+  Result<std::shared_ptr<Mapping>> made = map_file(fd, length, PROT_READ, MAP_SHARED);
+  if (made.ok()) {
+    Mapping& mapping = *made.value();
+    mapping.guarded_ = true;
+    guard_stray_writes(mapping.data(), mapping.length());
+  }
+  return made;
+}
+
+Mapping::~Mapping() {
+  if (guarded_) end_guard(data());
+  munmap(base_, length_);
+}
 
 void Mapping::replace_with_zeros() {
+  if (guarded_) end_guard(data());
+  guarded_ = false;
   const int flags = MAP_FIXED | MAP_NORESERVE;
   const int access = PROT_READ | PROT_WRITE;
   if (mmap(base_, length_, access, flags | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) return;

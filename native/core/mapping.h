@@ -14,6 +14,10 @@ class Mapping {
   // Maps `length` bytes of `fd` from offset 0. `flags` as mmap(2) takes them; anonymous if fd is -1.
   static Result<std::shared_ptr<Mapping>> map(int fd, uint64_t length, int flags);
 
+  // The same for who may only read, so that a stray write hurts nobody: it changes a copy of the page. `sharing`:
+  // MAP_PRIVATE, or MAP_SHARED for a file whose private mappings do not show its bytes.
+  static Result<std::shared_ptr<Mapping>> map_read_only(int fd, uint64_t length, int sharing);
+
   Mapping(void* base, size_t length) : base_(base), length_(length) {}
   ~Mapping();
   Mapping(const Mapping&) = delete;
@@ -35,6 +39,7 @@ class Mapping {
  private:
   void* base_;
   size_t length_;
+  bool guarded_ = false;
 };
 
 }  // namespace ashmem_compat

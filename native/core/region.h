@@ -35,6 +35,8 @@ struct RegionStats {
 
 // What a tryRead remembers between its two looks at the units.
 struct ReadTicket {
+  static constexpr uint64_t kHeld =
+      UINT64_MAX;  // instead of generations: the units are held until the second look
   uint64_t generations = 0;
   bool valid = false;
 };
@@ -51,6 +53,8 @@ class Region {
   const char* backend() const { return backend_; }
   Scope scope() const { return scope_; }
   bool read_only() const { return read_only_; }
+  // Whether pins are counted: false only for memory of a foreign maker, where one unpin undoes everybody's pins.
+  bool counted() const { return counted_; }
   bool closed() const { return mapping_ == nullptr; }
 
   // The data, mapped from offset 0; null once closed. Whoever shares ownership of it keeps the address range valid, not
@@ -108,6 +112,7 @@ class Region {
   const char* backend_ = "";
   Scope scope_ = Scope::kShared;
   bool read_only_ = false;
+  bool counted_ = true;
   std::shared_ptr<Mapping> mapping_;
 };
 

@@ -28,6 +28,9 @@ class SharedRegion final : public SharedRegionBase {
   Status pin(uint64_t offset, uint64_t length, bool* purged, std::vector<ByteRange>* lost) override;
   Status unpin(uint64_t offset, uint64_t length) override;
   Status purge(uint64_t offset, uint64_t length, uint64_t* bytes) override;
+  Status begin_read(uint64_t offset, uint64_t length, ReadTicket* ticket) override;
+  bool end_read(uint64_t offset, uint64_t length, const ReadTicket& ticket) override;
+  Status stats(RegionStats* stats) override;
   Status protect() override;
   void close() override { leave(true); }
 
@@ -71,11 +74,16 @@ class SharedRegion final : public SharedRegionBase {
   void leave(bool filled);
   Status snapshot_generations();
   Status purge_strays(uint64_t first, uint64_t count);
+  bool left_to_kernel(uint64_t first, uint64_t count);
+  PinTable::Take hold(uint64_t first, uint64_t count);
+  void drop_hold(uint64_t first, uint64_t count);
+  Status notice_kernel_purges(uint64_t first, uint64_t count);
 
   std::shared_ptr<Attachment> attachment_;
   Residency residency_;
   ZeroedArray<Unit> units_;
   const uint64_t unit_count_;
+  std::vector<ByteRange> reading_;                   // units (not bytes) that begin_read() holds
   uint32_t base_ = 0;                                // 2 for the creator's object
   uint64_t held_from_ = ~uint64_t{0}, held_to_ = 0;  // where units pinned after creation may be
 };
@@ -102,15 +110,20 @@ Status SharedRegion::prepare_slowly() {
 }
 
 Status SharedRegion::snapshot_generations() {
-  return read_table<uint32_t>(attachment_->fd(), control().layout().generations_offset, unit_count_,
-                              [&](uint64_t first, const uint32_t* some, uint64_t count) {
-                                for (uint64_t i = 0; i < count; ++i) {
-                                  if (some[i] == 0) continue;
-                                  if (Status s = prepare(); !s.ok()) return s;
-                                  units_[first + i].generation = some[i];
-                                }
-                                return Status::Ok();
-                              });
+  const auto remember = [&](uint64_t first, const uint32_t* some, uint64_t count) {
+    for (uint64_t i = 0; i < count; ++i) {
+      const uint32_t generation = load_relaxed(some + i);
+      if (generation == 0) continue;
+      if (Status s = prepare(); !s.ok()) return s;
+      units_[first + i].generation = generation;
+    }
+    return Status::Ok();
+  };
+  const Status read =
+      read_table<uint32_t>(attachment_->fd(), control().layout().generations_offset, unit_count_, remember);
+  // A device that cannot be read is no bigger than its mapping: there is no terabyte of nothing to skip.
+  if (ops_.kernel && !read.ok()) return remember(0, control().generation(0), unit_count_);
+  return read;
 }
 
 Status SharedRegion::wait_for_purger(uint64_t unit, uint64_t* waited_ns) {
@@ -158,11 +171,13 @@ Status SharedRegion::pin(uint64_t offset, uint64_t length, bool* purged, std::ve
     }
     const PinTable::Take taken = process.add_holder(u, census);
     if (taken >= PinTable::Take::kWait) {
+      const Status refused = process.table().failure();
       process.lock().unlock();
       failed = taken == PinTable::Take::kBusy
                    ? Status::Of(Code::kRegionBusy,
                                 "the range changes too fast: another process overwrites the pin table")
-                   : wait_for_purger(u, &waited_ns);
+               : taken == PinTable::Take::kFailed ? refused
+                                                  : wait_for_purger(u, &waited_ns);
       process.lock().lock();
       if (!failed.ok()) break;
       continue;
@@ -192,6 +207,8 @@ Status SharedRegion::pin(uint64_t offset, uint64_t length, bool* purged, std::ve
     for (const Loss& loss : losses) units_[loss.unit].generation = loss.generation_before;
   }
   process.lock().unlock();
+  // With the unit that was not to be had: whoever waits in an extra word is taken for a holder.
+  if (!failed.ok()) process.table().relinquish(first, u - first + 1);
   return failed;
 }
 
@@ -212,7 +229,103 @@ Status SharedRegion::unpin(uint64_t offset, uint64_t length) {
     if (!holds(units_[u])) let_go(u, true);
   }
   process.lock().unlock();
+  process.table().relinquish(first, count);
   return Status::Ok();
+}
+
+// ---- what a kernel that discards by itself tells only to a pin
+
+bool SharedRegion::left_to_kernel(uint64_t first, uint64_t count) {
+  for (uint64_t u = first; u < first + count; ++u) {
+    if (table().left_to_kernel(u)) return true;
+  }
+  return false;
+}
+
+// Holds the units for this process, on nobody's behalf: no object counts it. Nothing is held unless all could be, whole.
+PinTable::Take SharedRegion::hold(uint64_t first, uint64_t count) {
+  Attachment& process = *attachment_;
+  Census census(process.slots(), control().layout().slot_count);
+  PinTable::Take taken = PinTable::Take::kKept;
+  uint64_t waited_ns = 0;
+  uint64_t u = first;
+  process.lock().lock();
+  while (u < first + count && taken == PinTable::Take::kKept) {
+    taken = process.add_holder(u, census);
+    if (taken == PinTable::Take::kWait) {
+      process.lock().unlock();
+      if (wait_for_purger(u, &waited_ns).ok()) taken = PinTable::Take::kKept;
+      process.lock().lock();
+    } else if (taken < PinTable::Take::kWait) {
+      ++u;
+    }
+  }
+  process.lock().unlock();
+  if (taken != PinTable::Take::kKept) drop_hold(first, u - first);
+  return taken;
+}
+
+void SharedRegion::drop_hold(uint64_t first, uint64_t count) {
+  Attachment& process = *attachment_;
+  process.lock().lock();
+  for (uint64_t u = first; u < first + count; ++u) process.drop_holder(u, PinTable::Refill::kNone);
+  process.lock().unlock();
+  if (count > 0) process.table().relinquish(first, count);
+}
+
+Status SharedRegion::begin_read(uint64_t offset, uint64_t length, ReadTicket* ticket) {
+  if (Status s = SharedRegionBase::begin_read(offset, length, ticket); !s.ok() || ticket->valid) return s;
+  uint64_t first = 0;
+  uint64_t count = 0;
+  if (Status s = to_units(offset, length, &first, &count); !s.ok() || !left_to_kernel(first, count)) return s;
+  if (Status s = prepare(); !s.ok()) return s;
+  ticket->valid = hold(first, count) == PinTable::Take::kKept;
+  if (!ticket->valid) return Status::Ok();
+  ticket->generations = ReadTicket::kHeld;
+  reading_.push_back({first, count});
+  return Status::Ok();
+}
+
+bool SharedRegion::end_read(uint64_t offset, uint64_t length, const ReadTicket& ticket) {
+  if (!ticket.valid || ticket.generations != ReadTicket::kHeld) {
+    return SharedRegionBase::end_read(offset, length, ticket);
+  }
+  if (!usable().ok()) return false;
+  uint64_t first = 0;
+  uint64_t count = 0;
+  if (!to_units(offset, length, &first, &count).ok()) return false;
+  // The last one first: reads within reads end in that order.
+  for (size_t i = reading_.size(); i-- > 0;) {
+    if (reading_[i].offset != first || reading_[i].length != count) continue;
+    reading_.erase(reading_.begin() + static_cast<ptrdiff_t>(i));
+    drop_hold(first, count);
+    return true;
+  }
+  return false;
+}
+
+// Makes the kernel tell what it has discarded of the units that are left to it: those without pages may be, and are
+// pinned for a moment. (One that was discarded and looked at since has pages; the next pin of it still learns the truth.)
+Status SharedRegion::notice_kernel_purges(uint64_t first, uint64_t count) {
+  if (!ops_.kernel) return Status::Ok();
+  for (uint64_t u = first; u < first + count; ++u) {
+    if (!table().left_to_kernel(u)) continue;
+    uint64_t resident = 0;
+    const ByteRange range = to_bytes(u, 1);
+    if (Status s = residency_.bytes(mapping_->data(), size_, range.offset, range.length, &resident); !s.ok())
+      return s;
+    if (resident != 0) continue;
+    if (Status s = prepare(); !s.ok()) return s;
+    if (hold(u, 1) == PinTable::Take::kKept) drop_hold(u, 1);
+  }
+  residency_.forget();
+  return Status::Ok();
+}
+
+Status SharedRegion::stats(RegionStats* stats) {
+  if (Status s = usable(); !s.ok()) return s;
+  if (Status s = notice_kernel_purges(0, unit_count_); !s.ok()) return s;
+  return SharedRegionBase::stats(stats);
 }
 
 Status SharedRegion::purge(uint64_t offset, uint64_t length, uint64_t* bytes) {
@@ -223,6 +336,7 @@ Status SharedRegion::purge(uint64_t offset, uint64_t length, uint64_t* bytes) {
   if (Status s = to_units(offset, length, &first, &count); !s.ok()) return s;
   if (!purgeable()) return Status::Ok();
   const std::shared_ptr<Attachment> process = attachment_;  // the slot must outlive the purge
+  if (Status s = notice_kernel_purges(first, count); !s.ok()) return s;
   const PinTable::Purged result = process->table().purge(first, count);
   *bytes = result.bytes;
   if (!result.status.ok() || result.already == 0) return result.status;
@@ -262,6 +376,10 @@ Status SharedRegion::protect() {
 void SharedRegion::leave(bool filled) {
   if (!attachment_) return;
   Mapping::close(mapping_);
+  if (attachment_->ours()) {
+    for (const ByteRange& units : reading_) drop_hold(units.offset, units.length);
+  }
+  reading_.clear();
   // The last object of the process leaves its holds to the attachment, which knows a shorter way.
   const bool holds_some = units_ || base_ != 0;
   if (!Attachment::leave(attachment_, filled) && holds_some && prepare().ok()) {
@@ -272,6 +390,7 @@ void SharedRegion::leave(bool filled) {
       if (holds(units_[u])) let_go(u, filled);
     }
     attachment_->lock().unlock();
+    if (from < to) attachment_->table().relinquish(from, to - from);
   }
   attachment_.reset();
   units_.reset();
@@ -293,8 +412,8 @@ class ReadOnlyRegion final : public SharedRegionBase {
   ~ReadOnlyRegion() override { close(); }
 
   Status open() {
-    // Private: a stray write of a program that should only read must not kill it.
-    Result<std::shared_ptr<Mapping>> mapping = Mapping::map(fd_.get(), size_, MAP_PRIVATE);
+    Result<std::shared_ptr<Mapping>> mapping =
+        Mapping::map_read_only(fd_.get(), size_, ops_.read_only_mapping);
     if (!mapping.ok()) return mapping.status();
     mapping_ = std::move(mapping.value());
     return Status::Ok();
@@ -323,7 +442,7 @@ class ReadOnlyRegion final : public SharedRegionBase {
   PinTable& table() override { return table_; }
 
  private:
-  struct Refusal final : Discarder {
+  struct Refusal final : Pages {
     Status discard(uint64_t, uint64_t) override { return Status::Of(Code::kReadOnly, nullptr); }
   };
 

@@ -22,6 +22,7 @@ bool SharedRegionBase::readable(uint64_t first, uint64_t count, uint64_t* genera
   for (uint64_t u = first; u < first + count; ++u) {
     const uint64_t w = load_acquire(control().word(u));
     const UnitState state = state_of(w);
+    if (w & kVolatile) return false;  // the kernel may have discarded it, and tells only who pins it
     if (state == UnitState::kPurging || state == UnitState::kPurged) return false;
     if (state == UnitState::kRefilling) {
       if (!table().held(u, census)) return false;

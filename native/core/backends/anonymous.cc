@@ -307,6 +307,7 @@ class AnonymousBackend final : public Backend {
  public:
   const char* name() const override { return "anonymous"; }
   Scope scope() const override { return Scope::kProcess; }
+  bool recognizes(int) const override { return false; }
 
   const Availability& probe() const override {
     static const Availability* kept = nullptr;

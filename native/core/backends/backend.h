@@ -19,11 +19,11 @@ struct Availability {
 
 // What `find` found out, kept for good unless the reason was one that passes (no free descriptors, no memory).
 // `*kept` belongs to the caller, and starts as null.
-template <typename Find>
-const Availability& remembered(const Availability** kept, Find find) {
-  if (const Availability* known = load_acquire(kept)) return *known;
+template <typename Found, typename Find>
+const Found& remembered(const Found** kept, Find find) {
+  if (const Found* known = load_acquire(kept)) return *known;
   bool passing = false;
-  const Availability* found = new Availability(find(&passing));
+  const Found* found = new Found(find(&passing));
   if (!passing) store_release(kept, found);
   return *found;  // never freed: others may hold a pointer into it
 }
@@ -40,6 +40,11 @@ class Backend {
   // Whether it works here, found out by trying it. Cheap, cached, survives a missing system call and SIGSYS.
   virtual const Availability& probe() const = 0;
 
+  // kOutOfRange, with the reason, for a region that this backend can never hold.
+  virtual Status accepts(const RegionOptions&) const { return Status::Ok(); }
+  // Whether `fd` is of this backend's kind, good or bad.
+  virtual bool recognizes(int fd) const = 0;
+
   // Pre-condition: probe().available. options.size, granularity and max_processes as the caller gave them, unchecked.
   virtual Result<std::unique_ptr<Region>> create(const RegionOptions& options) const = 0;
 
@@ -50,6 +55,7 @@ class Backend {
   ~Backend() = default;
 };
 
+extern const Backend& ashmem_backend;
 extern const Backend& memfd_backend;
 extern const Backend& anonymous_backend;
 

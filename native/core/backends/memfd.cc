@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -41,7 +42,7 @@ constexpr uint32_t kHugetlbfs = 0x958458f6;  // linux/magic.h
 constexpr int kSizeSeals = F_SEAL_SHRINK | F_SEAL_GROW;
 constexpr int kWriteSeals = F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
 
-Status discard(int fd, uint64_t offset, uint64_t length) {
+Status discard(int fd, char*, uint64_t offset, uint64_t length) {
   while (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
                    static_cast<off_t>(length)) != 0) {
     if (errno != EINTR) return Status::System("fallocate");
@@ -73,7 +74,7 @@ Status protect(int fd) {
   return Status::Ok();
 }
 
-constexpr SharedFileOps kOps = {"memfd", discard, protect, purgeable};
+constexpr SharedFileOps kOps = {"memfd", nullptr, true, MAP_PRIVATE, discard, protect, purgeable};
 
 // The whole life of a region in small: made, sealed, punched.
 int try_memfd(void*) {
@@ -90,6 +91,7 @@ class MemfdBackend final : public Backend {
  public:
   const char* name() const override { return kOps.name; }
   Scope scope() const override { return Scope::kShared; }
+  bool recognizes(int fd) const override { return fcntl(fd, F_GET_SEALS) >= 0; }
 
   const Availability& probe() const override {
     static const Availability* kept = nullptr;

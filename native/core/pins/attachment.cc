@@ -16,7 +16,8 @@ using Inode = std::pair<uint64_t, uint64_t>;
 struct Registry {
   uint64_t process;
   std::mutex mutex;
-  std::map<Inode, std::weak_ptr<Attachment>> by_inode;
+  std::multimap<Inode, std::weak_ptr<Attachment>>
+      by_inode;  // several where the inode does not tell files apart
 };
 
 // One per process. A forked child starts with an empty one: the parent's may be locked, and its attachments are not ours.
@@ -55,6 +56,46 @@ Attachment::Attachment(const SharedFileOps& ops, Control control)
   slots_ = std::make_unique<Slots>(control_);
 }
 
+Status Attachment::open(int fd) {
+  if (Status s = inode_of(fd, inode_); !s.ok()) return s;
+  fd_.reset(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!fd_.valid()) return Status::System("fcntl");
+  if (ops_.kernel) {
+    Result<std::shared_ptr<Mapping>> data = Mapping::map(fd, control_.layout().control_offset, MAP_SHARED);
+    if (!data.ok()) return data.status();
+    data_ = std::move(data.value());
+  }
+  Pages& pages = *this;
+  table_ = std::make_unique<PinTable>(control_, *slots_, pages);
+  return Status::Ok();
+}
+
+// Whether `other` maps the very control area of this attachment: a word of our slot that nobody reads shows it.
+bool Attachment::same_memory(const Control& other) const {
+  const Layout& layout = control_.layout();
+  if (other.layout().file_size != layout.file_size || other.layout().words_offset != layout.words_offset)
+    return false;
+  const uint32_t slot = slots_->own();
+  if (slot == Slots::kNone) return false;
+  uint64_t* here = &control_.slot(slot)->reserved[0];
+  const uint64_t* there = &other.slot(slot)->reserved[0];
+  bool same = true;
+  for (uint64_t token = now_ms() << 8, i = 0; i < 3 && same; ++i) {
+    store_seq_cst(here, token + i);
+    same = load_seq_cst(there) == token + i;
+  }
+  return same;
+}
+
+// Whether some process ended without giving back what it held.
+bool Attachment::any_dead() {
+  for (uint32_t i = 0; i < control_.layout().slot_count; ++i) {
+    const uint64_t life = load_seq_cst(&control_.slot(i)->life);
+    if (phase_of(life) != Phase::kFree && slots_->dead(i, life)) return true;
+  }
+  return false;
+}
+
 Status Attachment::prepare() {
   Status status;
   lock_.lock();
@@ -72,10 +113,6 @@ Result<std::shared_ptr<Attachment>> Attachment::create(const SharedFileOps& ops,
   Result<Control> control = Control::map(fd, layout, true);
   if (!control.ok()) return control.status();
   std::shared_ptr<Attachment> self(new Attachment(ops, std::move(control.value())));
-  if (Status s = inode_of(fd, self->inode_); !s.ok()) return s;
-  self->fd_.reset(fcntl(fd, F_DUPFD_CLOEXEC, 0));
-  if (!self->fd_.valid()) return Status::System("fcntl");
-
   Header* header = self->control_.header();
   fill_header(layout, header);
   header->name_length = static_cast<uint32_t>(name.size());
@@ -83,14 +120,13 @@ Result<std::shared_ptr<Attachment>> Attachment::create(const SharedFileOps& ops,
   self->slots_->claim_first();
   header->creator = self->slots_->own_life();
   store_release(&header->creator_hold, self->slots_->own_life());
-  Discarder& discarder = *self;
-  self->table_ = std::make_unique<PinTable>(self->control_, *self->slots_, discarder);
+  if (Status s = self->open(fd); !s.ok()) return s;
   self->table_->begin(true);
   self->base_ = 2;
 
   Registry& all = registry();
   std::lock_guard<std::mutex> guard(all.mutex);
-  all.by_inode[{self->inode_[0], self->inode_[1]}] = self;
+  all.by_inode.emplace(Inode{self->inode_[0], self->inode_[1]}, self);
   return self;
 }
 
@@ -100,17 +136,28 @@ Result<std::shared_ptr<Attachment>> Attachment::join(const SharedFileOps& ops, i
   Registry& all = registry();
   // Held while joining, so that two threads of the process do not take two slots.
   std::lock_guard<std::mutex> guard(all.mutex);
-  std::weak_ptr<Attachment>& known = all.by_inode[{inode[0], inode[1]}];
-  if (std::shared_ptr<Attachment> self = known.lock()) return self;
-
-  Result<Control> control = Control::map(fd, layout, true);
-  if (!control.ok()) return control.status();
-  std::shared_ptr<Attachment> self(new Attachment(ops, std::move(control.value())));
-  memcpy(self->inode_, inode, sizeof inode);
-  self->fd_.reset(fcntl(fd, F_DUPFD_CLOEXEC, 0));
-  if (!self->fd_.valid()) return Status::System("fcntl");
-  Discarder& discarder = *self;
-  self->table_ = std::make_unique<PinTable>(self->control_, *self->slots_, discarder);
+  Control mapped;
+  const auto map_control = [&] {
+    Result<Control> control = Control::map(fd, layout, true);
+    if (!control.ok()) return control.status();
+    mapped = std::move(control.value());
+    return Status::Ok();
+  };
+  if (!ops.inode_identifies) {
+    if (Status s = map_control(); !s.ok()) return s;
+  }
+  const auto known = all.by_inode.equal_range({inode[0], inode[1]});
+  for (auto it = known.first; it != known.second; ++it) {
+    const std::shared_ptr<Attachment> self = it->second.lock();
+    if (self && (ops.inode_identifies || self->same_memory(mapped))) return self;
+  }
+  if (ops.inode_identifies) {
+    if (Status s = map_control(); !s.ok()) return s;
+  }
+  std::shared_ptr<Attachment> self(new Attachment(ops, std::move(mapped)));
+  if (Status s = self->open(fd); !s.ok()) return s;
+  // Before a slot of the dead may become ours: what they held is then left to the kernel below.
+  const bool remains = ops.kernel && self->any_dead();
   Status claimed = Status::Of(Code::kRegionBusy, "no slot could be taken in time");
   // What stands in the way are other attachers, gone in a moment; or frozen, or hostile, and then there is a limit.
   for (const uint64_t end = now_ms() + kPatienceMs; now_ms() < end;) {
@@ -121,13 +168,14 @@ Result<std::shared_ptr<Attachment>> Attachment::join(const SharedFileOps& ops, i
   }
   if (!claimed.ok()) return claimed;
   self->table_->begin(false);
-  known = self;
+  if (remains) self->table_->relinquish(0, layout.unit_count);
+  all.by_inode.emplace(Inode{inode[0], inode[1]}, self);
   return self;
 }
 
 void Attachment::detach(bool filled) {
   if (slots_->own() == Slots::kNone) return;
-  if (base_ != 0) store_release(&control_.header()->creator_hold, uint64_t{0});
+  if (base_ != 0) store_seq_cst(&control_.header()->creator_hold, uint64_t{0});
   for (uint64_t unit = taken_from_; unit < taken_to_; ++unit) {
     // A unit that only the initial hold covered has no bit of ours, and creator_hold has let go of it.
     if (!held(unit)) continue;
@@ -135,6 +183,11 @@ void Attachment::detach(bool filled) {
     table_->give(unit, !refiller ? PinTable::Refill::kNone
                        : filled  ? PinTable::Refill::kFilled
                                  : PinTable::Refill::kUnfilled);
+  }
+  if (base_ != 0) {
+    table_->relinquish(0, control_.layout().unit_count);
+  } else if (taken_to_ > taken_from_) {
+    table_->relinquish(taken_from_, taken_to_ - taken_from_);
   }
   slots_->release();
 }
@@ -150,7 +203,12 @@ bool Attachment::leave(std::shared_ptr<Attachment>& self, bool filled) {
     std::lock_guard<std::mutex> guard(all.mutex);
     if (self.use_count() != 1) return false;
     self->detach(filled);
-    all.by_inode.erase({self->inode_[0], self->inode_[1]});
+    const auto known = all.by_inode.equal_range({self->inode_[0], self->inode_[1]});
+    for (auto it = known.first; it != known.second;) {
+      // With those that were destroyed without a leave.
+      const bool gone = it->second.expired() || it->second.lock() == self;
+      it = gone ? all.by_inode.erase(it) : std::next(it);
+    }
   }
   self.reset();
   return true;

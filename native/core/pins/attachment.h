@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "core/mapping.h"
 #include "core/pins/control.h"
 #include "core/pins/pin_table.h"
 #include "core/pins/slots.h"
@@ -16,7 +17,7 @@
 
 namespace ashmem_compat {
 
-class Attachment final : private Discarder {
+class Attachment final : private Pages {
  public:
   // Lays a new region out in `fd`, an empty file of layout.file_size bytes that nobody else has. The creator holds every
   // unit from the start.
@@ -38,7 +39,7 @@ class Attachment final : private Discarder {
   const Control& control() const { return control_; }
   Slots& slots() { return *slots_; }
   PinTable& table() { return *table_; }
-  int fd() const { return fd_.get(); }
+  int fd() const override { return fd_.get(); }
 
   // Makes the table of holders, if nobody has. To be called before anything below.
   Status prepare();
@@ -77,9 +78,14 @@ class Attachment final : private Discarder {
  private:
   Attachment(const SharedFileOps& ops, Control control);
 
+  // The parts that creating and joining have in common.
+  Status open(int fd);
   Status discard(uint64_t offset, uint64_t length) override {
-    return ops_.discard(fd_.get(), offset, length);
+    return ops_.discard(fd_.get(), data_ ? data_->data() : nullptr, offset, length);
   }
+  const KernelPins* kernel() const override { return ops_.kernel; }
+  bool same_memory(const Control& other) const;
+  bool any_dead();
   PinTable::Take take(uint64_t unit, Census& census) {
     if (unit < taken_from_) taken_from_ = unit;
     if (unit >= taken_to_) taken_to_ = unit + 1;
@@ -90,6 +96,8 @@ class Attachment final : private Discarder {
   const SharedFileOps& ops_;
   Control control_;
   Fd fd_;  // our own, so that protect() on an object's fd does not end purging
+  std::shared_ptr<Mapping>
+      data_;  // where the kernel discards: ours to discard through, never read or written
   uint64_t process_;
   std::unique_ptr<Slots> slots_;
   std::unique_ptr<PinTable> table_;

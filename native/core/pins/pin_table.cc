@@ -152,11 +152,15 @@ PinTable::Take PinTable::take_slowly(uint64_t unit, Census& census) {
     uint64_t w = load_acquire(word);
     switch (state_of(w)) {
       case UnitState::kReady:
-        if (cas_acquire(word, w, w | bit_)) return Take::kKept;  // T1
+      case UnitState::kPurged: {
+        Take taken = state_of(w) == UnitState::kReady ? Take::kKept : Take::kLost;
+        if (w & volatile_) {
+          if (pin_in_kernel(unit, w, &taken)) return taken;  // K1
+        } else if (cas_acquire(word, w, w | bit_)) {         // T1, T2
+          return taken;
+        }
         break;
-      case UnitState::kPurged:
-        if (cas_acquire(word, w, w | bit_)) return Take::kLost;  // T2
-        break;
+      }
       case UnitState::kRefilling: {
         // Whoever is filling it may be dead: then it is as good as purged.
         const bool filling = held(unit, census);
@@ -188,8 +192,16 @@ PinTable::Take PinTable::take_extra(uint64_t unit, Census& census) {
     uint64_t w = load_seq_cst(word);
     stage(Stage::kTaken);
     switch (state_of(w)) {
-      case UnitState::kReady: return Take::kKept;
-      case UnitState::kPurged: return Take::kLost;
+      case UnitState::kReady:
+      case UnitState::kPurged: {
+        Take taken = state_of(w) == UnitState::kReady ? Take::kKept : Take::kLost;
+        if ((w & volatile_) == 0) return taken;
+        const bool answered = pin_in_kernel(unit, w, &taken);  // K1
+        if (answered && taken < Take::kWait) return taken;
+        fetch_and_acq_rel(extra, ~extra_bit_);
+        if (answered) return taken;
+        break;
+      }
       case UnitState::kRefilling:
         // A second look: the holder that was met alive may have been the next owner of a dead refiller's slot.
         if (filling) return Take::kKept;
@@ -282,19 +294,26 @@ void PinTable::finish(uint64_t unit, Refill refill, bool gives) {
 
 // T7, T9: takes over a unit of a void purger, or one that is PURGED. True if it is now ours to discard.
 bool PinTable::adopt(uint64_t unit, uint64_t word, Census& census) {
-  if (!cas_seq_cst(control_.word(unit), word, purging_)) return false;
+  const bool of_the_dead = kernel_ && state_of(word) == UnitState::kPurging;
+  const uint64_t whole = of_the_dead ? word & kVolatile : 0;
+  if (!cas_seq_cst(control_.word(unit), word, purging_ | whole)) return false;
+  if (of_the_dead) return adopt_in_kernel(unit, whole != 0, census);
   if (control_.layout().extra_words == 0 || !held_in_extra(unit, census)) return true;
   // The dead purger may or may not have discarded the unit before it found the holder: nobody can say 'kept' any more.
-  set_purged(unit);
+  set_purged(unit, volatile_);
   return false;
 }
 
-// T5 for one unit that is ours.
-bool PinTable::set_purged(uint64_t unit) {
+void PinTable::raise_generation(uint64_t unit) {
   uint32_t* generation = control_.generation(unit);
   store_relaxed(generation, load_relaxed(generation) + 1);
+}
+
+// T5 for one unit that is ours.
+bool PinTable::set_purged(uint64_t unit, uint64_t volatile_bit) {
+  raise_generation(unit);
   uint64_t mine = purging_;
-  return cas_release(control_.word(unit), mine, unit_word(UnitState::kPurged, kReleased));
+  return cas_release(control_.word(unit), mine, unit_word(UnitState::kPurged, kReleased | volatile_bit));
 }
 
 // For a pin that met the unit of a void purger: leaves it PURGED, or to whoever was quicker.
@@ -308,6 +327,8 @@ PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
   for (int i = 0; i < kAttempts; ++i) {
     uint64_t w = load_acquire(word);
     const UnitState s = state_of(w);
+    // What is not left to the kernel is held: relinquish() has been here.
+    if (kernel_ && s != UnitState::kPurging && (w & kVolatile) == 0) return Mark::kSkipped;
     if (s == UnitState::kPurged) {
       if (!again) return Mark::kSkipped;
       if ((w & kHolderBits) != 0) {
@@ -344,21 +365,21 @@ PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
 void PinTable::unmark(uint64_t first, uint64_t count) {
   for (uint64_t u = first; u < first + count; ++u) {
     uint64_t mine = purging_;
-    cas_release(control_.word(u), mine, unit_word(UnitState::kReady, kReleased));  // T8
+    cas_release(control_.word(u), mine, unit_word(UnitState::kReady, kReleased | volatile_));  // T8
   }
 }
 
 Status PinTable::discard(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes) {
   const Layout& layout = control_.layout();
   stage(Stage::kMarked);
-  const Status status = discarder_.discard(first * layout.granularity, count * layout.granularity);
+  const Status status = pages_.discard(first * layout.granularity, count * layout.granularity);
   if (!status.ok() && kind == Mark::kMarked) {
     unmark(first, count);
     return status;
   }
   stage(Stage::kDiscarded);
   for (uint64_t u = first; u < first + count; ++u) {
-    if (set_purged(u) && kind != Mark::kAgain) *bytes += layout.unit_bytes(u);
+    if (set_purged(u, volatile_) && kind != Mark::kAgain) *bytes += layout.unit_bytes(u);
   }
   return status;
 }
@@ -369,6 +390,7 @@ PinTable::Purged PinTable::purge(uint64_t first, uint64_t count, bool again) {
   constexpr uint64_t kLongestRun = 16u << 20;
   const uint64_t longest = layout.granularity >= kLongestRun ? 1 : kLongestRun / layout.granularity;
   Census census(slots_, layout.slot_count);
+  relinquish(first, count);
   Purged result;
   Mark kind = Mark::kSkipped;  // of the run start .. u
   uint64_t start = first;

@@ -7,16 +7,20 @@
 #include "core/pins/slots.h"
 #include "core/pins/words.h"
 #include "core/platform/stage.h"
+#include "core/shared_file.h"
 
 namespace ashmem_compat {
 
-// Throws away the bytes of whole units. Offsets are from the start of the file and aligned to units.
-class Discarder {
+// The memory behind the units. Offsets are from the start of the file and aligned to units.
+class Pages {
  public:
   virtual Status discard(uint64_t offset, uint64_t length) = 0;
+  // Null where nothing is discarded but by discard().
+  virtual const KernelPins* kernel() const { return nullptr; }
+  virtual int fd() const { return -1; }
 
  protected:
-  ~Discarder() = default;
+  ~Pages() = default;
 };
 
 // Owned by an attachment (one per process and region). take, look, begin_refill, give and settle are called under the
@@ -26,8 +30,9 @@ class PinTable {
   enum class Take {
     kKept,  // held, and the bytes are what they were
     kLost,  // held, the bytes are gone, and it is still PURGED: begin_refill() once the whole pin has succeeded
-    kWait,  // somebody alive is purging the unit: nothing was done
-    kBusy,  // the word changed too often under our hands: nothing was done
+    kWait,    // somebody alive is purging the unit: nothing was done
+    kBusy,    // the word changed too often under our hands: nothing was done
+    kFailed,  // the kernel would not pin it, see failure(): nothing was done
   };
 
   // What became of a unit that the holder was to refill.
@@ -37,10 +42,12 @@ class PinTable {
     kUnfilled,  // it is gone without a word
   };
 
-  PinTable(const Control& control, Slots& slots, Discarder& discarder)
+  PinTable(const Control& control, Slots& slots, Pages& pages)
       : control_(control),
         slots_(slots),
-        discarder_(discarder),
+        pages_(pages),
+        kernel_(pages.kernel()),
+        volatile_(kernel_ ? kVolatile : 0),
         creator_(load_relaxed(&control.header()->creator)),
         words_(control.word(0)) {}
 
@@ -52,7 +59,7 @@ class PinTable {
     uint64_t* word = words_ + unit;
     uint64_t w = load_relaxed(word);
     stage(Stage::kBeforeTake);
-    if (bit_ != 0 && state_of(w) == UnitState::kReady && cas_acquire(word, w, w | bit_)) {  // T1
+    if (bit_ != 0 && (w & (kStateBits | kVolatile)) == 0 && cas_acquire(word, w, w | bit_)) {  // T1
       stage(Stage::kTaken);
       return Take::kKept;
     }
@@ -74,6 +81,20 @@ class PinTable {
   }
   // T3 for a refiller whose process goes on holding the unit.
   void settle(uint64_t unit, Refill refill) { finish(unit, refill, false); }
+
+  // Why the last take() was kFailed.
+  const Status& failure() const { return failure_; }
+
+  // K2, K3, K4, where the kernel discards: leaves to it what no living process holds. To be called for units after their
+  // give(), and by anyone who wants what the dead have left behind. Units that cannot be left now stay pinned.
+  void relinquish(uint64_t first, uint64_t count) {
+    if (kernel_) relinquish_to_kernel(first, count);
+  }
+  // Whether the unit is left to the kernel, which may have discarded it without a word.
+  bool left_to_kernel(uint64_t unit) const {
+    const uint64_t w = load_relaxed(words_ + unit);
+    return kernel_ && (w & kVolatile) != 0 && state_of(w) == UnitState::kReady;
+  }
 
   // True while somebody alive is purging the unit.
   bool being_purged(uint64_t unit);
@@ -116,24 +137,34 @@ class PinTable {
   void clear_bit(uint64_t unit, uint32_t slot);
   void void_bit(uint64_t unit, uint32_t slot, uint64_t life);
   bool adopt(uint64_t unit, uint64_t word, Census& census);
-  bool set_purged(uint64_t unit);
+  bool set_purged(uint64_t unit, uint64_t volatile_bit);
+  void raise_generation(uint64_t unit);
   void purge_for_the_dead(uint64_t unit, uint64_t word, Census& census);
   Purged purge(uint64_t first, uint64_t count, bool again);
   Mark mark(uint64_t unit, Census& census, bool again);
+  bool pin_in_kernel(uint64_t unit, uint64_t word, Take* taken);
+  void relinquish_to_kernel(uint64_t first, uint64_t count);
+  Mark mark_relinquished(uint64_t unit, Census& census);
+  void unpin_in_kernel(uint64_t first, uint64_t count, Mark kind);
+  void end_relinquishing(uint64_t first, uint64_t count, Mark kind, uint64_t volatile_bit);
+  bool adopt_in_kernel(uint64_t unit, bool whole, Census& census);
   bool held_in_extra(uint64_t unit, Census& census);
   Status discard(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes);
   void unmark(uint64_t first, uint64_t count);
 
   const Control& control_;
   Slots& slots_;
-  Discarder& discarder_;
-  const uint64_t creator_;  // copied once: shared memory is not to be trusted later
+  Pages& pages_;
+  const KernelPins* const kernel_;
+  const uint64_t volatile_;  // kVolatile where the kernel discards
+  const uint64_t creator_;   // copied once: shared memory is not to be trusted later
   uint64_t* const words_;
   uint64_t bit_ = 0;  // our holder bit in unit words, or 0 when it is in an extra word
   uint64_t extra_bit_ = 0;
   uint32_t extra_word_ = 0;
   uint64_t released_ = 0;  // kReleased for the creator: its unpin ends the initial hold
   uint64_t purging_ = 0;   // our PURGING word
+  Status failure_;
 };
 
 }  // namespace ashmem_compat

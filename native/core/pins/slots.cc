@@ -1,5 +1,7 @@
 #include "core/pins/slots.h"
 
+#include <time.h>
+
 #include "core/platform/process_identity.h"
 #include "core/platform/stage.h"
 
@@ -9,7 +11,10 @@ constexpr int kMostSweeps = 4;
 }
 
 Slots::Slots(const Control& control)
-    : control_(control), dead_life_(new uint64_t[control.layout().slot_count]()) {}
+    : control_(control),
+      verdicts_(new uint64_t[size_t{2} * control.layout().slot_count]()),
+      dead_life_(verdicts_.get()),
+      alive_in_tick_(dead_life_ + control.layout().slot_count) {}
 
 bool Slots::dead(uint32_t slot, uint64_t life) {
   if (slot == own_ && life == own_life_) return false;
@@ -45,6 +50,19 @@ bool Slots::dead(uint32_t slot, uint64_t life) {
 bool Slots::is_void(uint32_t slot, uint64_t* life) {
   *life = load_seq_cst(&control_.slot(slot)->life);
   return phase_of(*life) != Phase::kActive || dead(slot, *life);
+}
+
+bool Slots::is_void_in_tick(uint32_t slot, uint64_t* life) {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  const uint64_t tick =
+      static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  *life = load_seq_cst(&control_.slot(slot)->life);
+  const uint64_t seen = *life ^ tick * 0x9e3779b97f4a7c15u;  // in one word, for threads that write at once
+  if (load_relaxed(&alive_in_tick_[slot]) == seen) return false;
+  if (is_void(slot, life)) return true;
+  store_relaxed(&alive_in_tick_[slot], seen);
+  return false;
 }
 
 bool Slots::set_hazard(uint32_t slot, uint64_t life) {

@@ -33,6 +33,8 @@ class Slots {
   // True if holder bits and purges of `slot`'s owner are void: no owner, one that is attaching, or one that is dead.
   // `*life` is what the verdict is about.
   bool is_void(uint32_t slot, uint64_t* life);
+  // The same, asking the system about an owner at most once in a tick of the coarse clock.
+  bool is_void_in_tick(uint32_t slot, uint64_t* life);
   // True if the owner in `life` is certainly dead. Cached: death is for good.
   bool dead(uint32_t slot, uint64_t life);
 
@@ -59,21 +61,30 @@ class Slots {
   const Control& control_;
   uint32_t own_ = kNone;
   uint64_t own_life_ = 0;
-  SpinLock recovering_;  // one hazard per process
-  std::unique_ptr<uint64_t[]> dead_life_;
+  SpinLock recovering_;                   // one hazard per process
+  std::unique_ptr<uint64_t[]> verdicts_;  // of both kinds
+  // By slot: a life word known to be dead; and one mixed with the tick in which it was seen alive.
+  uint64_t* dead_life_;
+  uint64_t* alive_in_tick_;
 };
 
 // One operation's view of who is alive: each owner is judged at most once, so that an operation over many units makes
 // few system calls. A verdict 'alive' is good for the length of the operation only. Costs nothing until it is asked.
 class Census {
  public:
-  Census(Slots& slots, uint32_t slot_count) : slots_(slots), slot_count_(slot_count) {}
+  enum Freshness {
+    kNow,
+    kWithinTick,  // whoever was alive earlier in this tick of the coarse clock (a few ms) counts as alive
+  };
+  Census(Slots& slots, uint32_t slot_count, Freshness freshness = kNow)
+      : slots_(slots), slot_count_(slot_count), freshness_(freshness) {}
 
   // As Slots::is_void, remembering the living.
   bool is_void(uint32_t slot, uint64_t* life) {
     if (!known_alive_) known_alive_.reset(new bool[slot_count_]());
     if (known_alive_[slot]) return false;
-    if (slots_.is_void(slot, life)) return true;
+    const bool is_void = freshness_ == kNow ? slots_.is_void(slot, life) : slots_.is_void_in_tick(slot, life);
+    if (is_void) return true;
     known_alive_[slot] = true;
     return false;
   }
@@ -81,6 +92,7 @@ class Census {
  private:
   Slots& slots_;
   const uint32_t slot_count_;
+  const Freshness freshness_;
   std::unique_ptr<bool[]> known_alive_;
 };
 

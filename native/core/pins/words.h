@@ -13,6 +13,8 @@ enum class UnitState : uint64_t { kReady = 0, kPurging = 1, kPurged = 2, kRefill
 
 constexpr uint64_t kHolderBits = (uint64_t{1} << kSlotsInUnitWord) - 1;
 constexpr uint64_t kReleased = uint64_t{1} << 61;
+// Of a kernel that discards by itself: the unit is left to it; in PURGING, the unit's bytes are still whole.
+constexpr uint64_t kVolatile = uint64_t{1} << 60;
 constexpr int kStateShift = 62;
 constexpr uint64_t kStateBits = uint64_t{3} << kStateShift;
 

@@ -65,6 +65,7 @@ inline T fetch_and_acq_rel(T* p, T bits) {
   return __atomic_fetch_and(p, bits, __ATOMIC_ACQ_REL);
 }
 
+inline void fence_seq_cst() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 inline void fence_acquire() { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 
 inline void cpu_relax() {

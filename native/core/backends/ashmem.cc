@@ -1,0 +1,239 @@
+// ashmem: Android's driver, whose shrinker discards what is left unpinned, least recently unpinned first. It keeps one pin per
+// page and no owner, so the pin table counts and tells the driver of first pins and last unpins only.
+//
+// Sources: drivers/staging/android/ashmem.c (Linux up to 5.17 and Android's kernels).
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "core/backends/ashmem_device.h"
+#include "core/backends/ashmem_uncounted.h"
+#include "core/backends/backend.h"
+#include "core/platform/page.h"
+#include "core/platform/system_calls.h"
+#include "core/shared_region.h"
+
+#ifndef MADV_REMOVE
+#define MADV_REMOVE 9
+#endif
+
+namespace ashmem_compat {
+namespace {
+
+Status kernel_pin(int fd, uint64_t offset, uint64_t length, bool* purged) {
+  const int answer = ashmem::pin(fd, offset, length);
+  if (answer < 0) return Status::System("ioctl", Code::kSystem, "the kernel refuses to pin");
+  *purged = answer != 0;
+  return Status::Ok();
+}
+
+Status kernel_unpin(int fd, uint64_t offset, uint64_t length) {
+  return ashmem::unpin(fd, offset, length) < 0 ? Status::System("ioctl") : Status::Ok();
+}
+
+// The driver's files know no fallocate(2); the memory behind a mapping of them does.
+Status discard(int, char* data, uint64_t offset, uint64_t length) {
+  while (madvise(data + offset, static_cast<size_t>(length), MADV_REMOVE) != 0) {
+    if (errno != EINTR && errno != EAGAIN) return Status::System("madvise");
+  }
+  return Status::Ok();
+}
+
+Status protect(int fd) {
+  return ashmem::set_protection(fd, PROT_READ) ? Status::Ok() : Status::System("ioctl");
+}
+
+bool purgeable(int) { return true; }
+
+constexpr KernelPins kKernelPins = {kernel_pin, kernel_unpin};
+// Private mappings of an area are anonymous memory: they do not show its bytes.
+constexpr SharedFileOps kOps = {"ashmem", &kKernelPins, false, MAP_SHARED, discard, protect, purgeable};
+
+// ---- probing
+
+enum class Step { kOpen, kDevice, kMap, kUnpin, kIgnored, kPin, kDone };
+
+struct Attempt {
+  int source;
+  Step reached;
+  bool memfd;
+  int error;
+};
+
+// The life of an area in small. Opening alone proves nothing: some kernels have the node and not the calls.
+Step try_area(Attempt* attempt) {
+  const size_t page = kernel_page_size();
+  const Fd fd = ashmem::open_area(attempt->source, "ashmem-compat-probe", 2 * page);
+  if (!fd.valid()) return Step::kOpen;
+  if (!ashmem::is_area(fd.get())) {
+    struct stat st;
+    attempt->memfd = fstat(fd.get(), &st) == 0 && S_ISREG(st.st_mode);
+    return Step::kDevice;
+  }
+  void* mapped = mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (mapped == MAP_FAILED) return Step::kMap;
+  Step reached = Step::kDone;
+  if (ashmem::unpin(fd.get(), 0, page) < 0) {
+    reached = Step::kUnpin;
+  } else if (ashmem::is_pinned(fd.get(), 0, page) != 0 || ashmem::is_pinned(fd.get(), page, page) != 1) {
+    reached = Step::kIgnored;
+  } else if (ashmem::pin(fd.get(), 0, page) < 0 || ashmem::is_pinned(fd.get(), 0, page) != 1) {
+    reached = Step::kPin;
+  }
+  const int error = errno;
+  munmap(mapped, 2 * page);
+  errno = error;
+  return reached;
+}
+
+int try_source(void* shared) {
+  Attempt* attempt = static_cast<Attempt*>(shared);
+  errno = 0;
+  attempt->reached = try_area(attempt);
+  attempt->error = errno;
+  return 0;
+}
+
+std::string reason_against(const Attempt& attempt) {
+  const std::string source = ashmem::source_name(attempt.source);
+  const std::string error = attempt.error != 0 ? strerror(attempt.error) : "no reason given";
+  switch (attempt.reached) {
+    case Step::kOpen:
+      if (attempt.error == ENOENT || attempt.error == ENXIO || attempt.error == ENODEV) return "no " + source;
+      if (attempt.error == ENOTTY) return source + " opens, but is not the driver (ENOTTY)";
+      return source + ": " + error;
+    case Step::kDevice:
+      return source + (attempt.memfd ? " gives a memfd, whose pins do nothing" : " is not the driver");
+    case Step::kMap: return source + " cannot be mapped: " + error;
+    case Step::kUnpin: return source + " cannot unpin: " + error;
+    case Step::kIgnored: return source + " takes UNPIN and does nothing: unpinning is switched off";
+    case Step::kPin: return source + " cannot pin again: " + error;
+    case Step::kDone: break;
+  }
+  return source + ": works";
+}
+
+struct Device {
+  Availability availability;
+  int source = -1;
+};
+
+Device find_device(bool* passing) {
+  Device device;
+  // Shared, so that a trial in a child can say more than an exit status has room for.
+  void* shared = mmap(nullptr, sizeof(Attempt), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) {
+    *passing = true;
+    device.availability.reason = strerror(errno);
+    return device;
+  }
+  for (int source = 0; ashmem::source_name(source) != nullptr; ++source) {
+    Attempt& attempt = *new (shared) Attempt{source, Step::kOpen, false, 0};
+    if (!ashmem::prepare(source)) {
+      attempt.error = ENOENT;
+    } else if (const Trial trial = try_call(try_source, shared); trial.killed) {
+      attempt.error = ENOSYS;
+    } else if (trial.error != 0) {
+      attempt.error = trial.error;
+    }
+    std::string& reason = device.availability.reason;
+    if (attempt.reached == Step::kDone) {
+      device.source = source;
+      device.availability.available = true;
+      reason = std::string(ashmem::source_name(source)) + " pins and unpins; the kernel's shrinker discards";
+      break;
+    }
+    *passing = *passing || will_pass(attempt.error);
+    reason += (reason.empty() ? "" : "; ") + reason_against(attempt);
+  }
+  munmap(shared, sizeof(Attempt));
+  return device;
+}
+
+const Device& device() {
+  static const Device* kept = nullptr;
+  return remembered(&kept, find_device);
+}
+
+// ---- the backend
+
+class AshmemBackend final : public Backend {
+ public:
+  const char* name() const override { return kOps.name; }
+  Scope scope() const override { return Scope::kShared; }
+  const Availability& probe() const override { return device().availability; }
+  bool recognizes(int fd) const override { return ashmem::is_area(fd); }
+
+  Status accepts(const RegionOptions& options) const override {
+    if (options.size <= ashmem::kPinLimit - largest_padding(options)) return Status::Ok();
+    return Status::Of(Code::kOutOfRange,
+                      "ashmem pins with 32-bit offsets: 4 GiB and more could never be left to the kernel");
+  }
+
+  Result<std::unique_ptr<Region>> create(const RegionOptions& options) const override {
+    if (Status s = accepts(options); !s.ok()) return s;
+    if (options.name.size() > kMaxName) return Status::Of(Code::kOutOfRange, "name is longer than 249 bytes");
+    Result<Layout> layout = make_layout(options.size, options.granularity ? options.granularity : page_size(),
+                                        options.max_processes ? options.max_processes : kDefaultSlots);
+    if (!layout.ok()) return layout.status();
+    Fd fd = ashmem::open_area(device().source, options.name.c_str(), layout.value().file_size);
+    if (!fd.valid()) return Status::System("open", Code::kSystem, "no area to be had from the ashmem device");
+    return create_shared_region(kOps, std::move(fd), layout.value(), options);
+  }
+
+  Result<std::unique_ptr<Region>> attach(Fd fd, const RegionOptions& options) const override {
+    if (!ashmem::is_area(fd.get())) return Status::Of(Code::kUntrustedFd, "not an ashmem area");
+    const int64_t protection = ashmem::protection_of(fd.get());
+    if ((protection & PROT_READ) == 0) return Status::Of(Code::kUntrustedFd, "an area that must not be read");
+    const int64_t size = ashmem::size_of(fd.get());
+    if (size <= 0) return Status::Of(Code::kUntrustedFd, "an area without a size");
+    const bool writable = (protection & PROT_WRITE) != 0 && (fcntl(fd.get(), F_GETFL) & O_ACCMODE) == O_RDWR;
+
+    Header header;
+    if (Status s = read_header(fd.get(), static_cast<uint64_t>(size), &header); !s.ok()) return s;
+    // The first mapping has fixed the size for good.
+    if (ashmem::size_of(fd.get()) != size)
+      return Status::Of(Code::kUntrustedFd, "an area whose size changes");
+    if (memcmp(header.magic, kMagic, sizeof kMagic) != 0) {
+      return attach_uncounted_area(std::move(fd), static_cast<uint64_t>(size), writable);
+    }
+    Result<Layout> layout = check_header(header, static_cast<uint64_t>(size));
+    if (!layout.ok()) return layout.status();
+    if (layout.value().control_offset > ashmem::kPinLimit) {
+      return Status::Of(Code::kUntrustedFd, "a region whose end can be neither pinned nor unpinned");
+    }
+    return attach_shared_region(kOps, std::move(fd), header, layout.value(), writable, options);
+  }
+
+ private:
+  // The last unit reaches beyond the size.
+  static uint64_t largest_padding(const RegionOptions& options) {
+    const uint64_t unit = options.granularity ? options.granularity : page_size();
+    return unit < ashmem::kPinLimit ? unit - 1 : ashmem::kPinLimit;
+  }
+
+  static Status read_header(int fd, uint64_t size, Header* header) {
+    memset(header, 0, sizeof *header);
+    const uint64_t page = kernel_page_size();
+    const uint64_t last = (size - 1) / page * page;
+    void* mapped = mmap(nullptr, page, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(last));
+    if (mapped == MAP_FAILED)
+      return Status::System("mmap", Code::kUntrustedFd, "an area that cannot be mapped");
+    if (size % page == 0) {
+      memcpy(header, static_cast<char*>(mapped) + page - kHeaderSize, sizeof *header);
+    }
+    munmap(mapped, page);
+    return Status::Ok();
+  }
+};
+
+const AshmemBackend instance;
+
+}  // namespace
+
+const Backend& ashmem_backend = instance;
+
+}  // namespace ashmem_compat
