@@ -70,7 +70,7 @@ describe('FdChannel between processes', () => {
     const [channel, child] = with3((fd) => start('sh', ['-c', `ulimit -n 64; exec ${command}`], fd));
     await channel.receive();
     const null_ = openSync('/dev/null', 'r');
-    await channel.send('too many', new Array(10).fill(null_));
+    await channel.send('too many', new Array(40).fill(null_));
     await channel.send('without');
     await channel.send('fits', [null_, null_]);
     closeSync(null_);
