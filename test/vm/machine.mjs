@@ -35,13 +35,15 @@ function isAlive(pid) {
   }
 }
 
-/** A folder of our own, which the guest sees as /run/vm. Those of runs that were killed are removed. */
+let machines = 0;
+
+/** A folder of the machine's own, which the guest sees as /run/vm. Those of processes that were killed are removed. */
 function makeShare() {
   mkdirSync(runs, { recursive: true });
   for (const name of readdirSync(runs)) {
-    if (!isAlive(Number(name))) rmSync(join(runs, name), { recursive: true, force: true });
+    if (!isAlive(Number.parseInt(name, 10))) rmSync(join(runs, name), { recursive: true, force: true });
   }
-  const share = join(runs, String(process.pid));
+  const share = join(runs, `${process.pid}-${machines++}`);
   rmSync(share, { recursive: true, force: true });
   mkdirSync(join(share, 'steps'), { recursive: true });
   return share;
@@ -74,7 +76,7 @@ function arguments_({ image, memory, cpus, share }) {
     ['out', share, ''],
   ];
   return [
-    ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', cpus, '-m', memory],
+    ...['-accel', 'tcg,thread=single', '-cpu', 'max', '-smp', cpus, '-m', memory],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-serial', `file:${join(share, 'console')}`],
     ...['-kernel', image, '-initrd', join(share, 'initrd')],
@@ -116,10 +118,12 @@ function consoleTail(share) {
 }
 
 /**
- * Boots `kernel` and runs `steps`: { command, user, env, timeout }. Their output appears here as it comes; `begin(step)` and
- * `end(step, status)` are told. Returns the statuses, of which one is missing where the machine ended before the step did.
+ * Boots `kernel` and runs `steps`: { command, user, env, timeout }. Their output appears on `out` and `err` as it comes;
+ * `begin(step)` and `end(step, status)` are told. Returns the statuses: of those steps that came to their ends.
  */
-export async function runMachine({ kernel, steps, memory, cpus, swap, timeout, begin, end }) {
+export async function runMachine(options) {
+  const { kernel, steps, memory, cpus, swap, timeout, begin, end } = options;
+  const { out = process.stdout, err = process.stderr } = options;
   ensureInstalled(qemu, 'qemu-system-x86');
   const share = makeShare();
   const clean = () => rmSync(share, { recursive: true, force: true });
@@ -166,10 +170,7 @@ export async function runMachine({ kernel, steps, memory, cpus, swap, timeout, b
       if (!folder || !existsSync(join(folder, 'begun'))) return;
       const step = steps[statuses.length];
       if (!current) {
-        current = [
-          new Tail(join(folder, 'stdout'), process.stdout),
-          new Tail(join(folder, 'stderr'), process.stderr),
-        ];
+        current = [new Tail(join(folder, 'stdout'), out), new Tail(join(folder, 'stderr'), err)];
         begin?.(step);
       }
       const done = existsSync(join(folder, 'status'));
@@ -189,7 +190,7 @@ export async function runMachine({ kernel, steps, memory, cpus, swap, timeout, b
 
   if (statuses.length < steps.length) {
     const why = late ? `was not done after ${timeout} s and was ended` : 'ended before its work was done';
-    console.error(`vm: the machine ${why}. The end of its console:\n${consoleTail(share)}`);
+    err.write(`vm: the machine ${why}. The end of its console:\n${consoleTail(share)}\n`);
   }
   clean();
   return { statuses, late };

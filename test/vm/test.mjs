@@ -1,0 +1,90 @@
+// The suites of suites.mjs on a kernel with a real ashmem, as each user in a machine of its own, all machines at once.
+// Usage: npm run test:vm [-- SUITE ...]     only the suites with these words in their names
+
+import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { Writable } from 'node:stream';
+import { root } from '../../scripts/addon.mjs';
+import { kernels } from './kernels.mjs';
+import { runMachine } from './machine.mjs';
+import { cache, Unavailable } from './packages.mjs';
+import { suites, users } from './suites.mjs';
+
+const limit = 10 * 60;
+
+/** The programs that only the guest runs; the rest is built by `npm run build:core`. */
+function buildGuestPrograms() {
+  mkdirSync(cache, { recursive: true });
+  const [source, program] = [join(root, 'test/vm/guest/ashmem_device.cc'), join(cache, 'ashmem_device')];
+  const args = ['-std=c++17', '-O1', '-Wall', '-Wextra', '-Werror', `-I${join(root, 'test')}`, source];
+  const child = spawnSync(process.env.CXX ?? 'c++', [...args, '-o', program], { stdio: 'inherit' });
+  if (child.status !== 0) throw new Error(`${source} does not compile`);
+}
+
+/** Keeps what is written to it, so that the logs of machines that run at once come one after another. */
+class Kept extends Writable {
+  #chunks = [];
+
+  _write(chunk, _encoding, callback) {
+    this.#chunks.push(chunk);
+    callback();
+  }
+
+  drainTo(stream) {
+    for (const chunk of this.#chunks) stream.write(chunk);
+    this.#chunks = [];
+  }
+}
+
+async function runAs(user, chosen, kernel, out) {
+  const outcome = [];
+  let begin;
+  const { statuses } = await runMachine({
+    kernel,
+    memory: 1024,
+    cpus: 2,
+    swap: 0,
+    timeout: limit,
+    out,
+    err: out,
+    steps: chosen.map(({ name, command, minutes }) => ({ name, command, user, timeout: minutes * 60 })),
+    begin({ name }) {
+      begin = performance.now();
+      out.write(`\n=== ${name}, as uid ${user}, in the virtual machine\n`);
+    },
+    end({ name }, status) {
+      const seconds = ((performance.now() - begin) / 1000).toFixed(0);
+      const what = { 0: 'passed', 77: 'skipped', 124: 'failed, not done' }[status] ?? `failed with ${status}`;
+      const line = `--- ${name}, as uid ${user}: ${what} in ${seconds} s\n`;
+      out.write(line);
+      outcome.push(line);
+    },
+  });
+  for (const { name } of chosen.slice(statuses.length)) {
+    outcome.push(`--- ${name}, as uid ${user}: failed, did not come to an end\n`);
+  }
+  return { outcome, statuses };
+}
+
+async function test(words) {
+  const chosen = suites.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
+  if (chosen.length === 0) throw new Error(`no such suite; there are: ${suites.map(({ name }) => name)}`);
+  const kernel = kernels.ashmem();
+  buildGuestPrograms();
+  // The first is seen live, the others when they are done.
+  const outs = users.map((_, i) => (i === 0 ? process.stdout : new Kept()));
+  const results = await Promise.all(users.map((user, i) => runAs(user, chosen, kernel, outs[i])));
+  for (const out of outs.slice(1)) out.drainTo(process.stdout);
+  process.stdout.write(`\n${results.flatMap(({ outcome }) => outcome).join('')}`);
+  return results.every(({ statuses }) => statuses.length === chosen.length && statuses.every((s) => s === 0));
+}
+
+try {
+  process.exitCode = (await test(process.argv.slice(2))) ? 0 : 1;
+} catch (error) {
+  if (!(error instanceof Unavailable)) throw error;
+  console.log(`skipped: ${error.message}`);
+  process.exitCode = 77;
+}
