@@ -61,6 +61,7 @@ struct Attempt {
   Step reached;
   bool memfd;
   int error;
+  bool killed;
 };
 
 // The life of an area in small. Opening alone proves nothing: some kernels have the node and not the calls.
@@ -100,6 +101,7 @@ int try_source(void* shared) {
 std::string reason_against(const Attempt& attempt) {
   const std::string source = ashmem::source_name(attempt.source);
   const std::string error = attempt.error != 0 ? strerror(attempt.error) : "no reason given";
+  if (attempt.killed) return source + ": refused by a seccomp filter (SIGSYS)";
   switch (attempt.reached) {
     case Step::kOpen:
       if (attempt.error == ENOENT || attempt.error == ENXIO || attempt.error == ENODEV) return "no " + source;
@@ -131,11 +133,11 @@ Device find_device(bool* passing) {
     return device;
   }
   for (int source = 0; ashmem::source_name(source) != nullptr; ++source) {
-    Attempt& attempt = *new (shared) Attempt{source, Step::kOpen, false, 0};
+    Attempt& attempt = *new (shared) Attempt{source, Step::kOpen, false, 0, false};
     if (!ashmem::prepare(source)) {
       attempt.error = ENOENT;
     } else if (const Trial trial = try_call(try_source, shared); trial.killed) {
-      attempt.error = ENOSYS;
+      attempt.killed = true;
     } else if (trial.error != 0) {
       attempt.error = trial.error;
     }
