@@ -76,7 +76,7 @@ function arguments_({ image, memory, cpus, share }) {
     ['out', share, ''],
   ];
   return [
-    ...['-accel', 'tcg,thread=single', '-cpu', 'max', '-smp', cpus, '-m', memory],
+    ...['-accel', 'tcg,thread=single,tb-size=256', '-cpu', 'max', '-smp', cpus, '-m', memory],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-serial', `file:${join(share, 'console')}`],
     ...['-kernel', image, '-initrd', join(share, 'initrd')],

@@ -38,7 +38,8 @@ class Kept extends Writable {
   }
 }
 
-async function runAs(user, chosen, kernel, out) {
+async function runAs(user, all, kernel, out) {
+  const chosen = all.filter((suite) => suite.users?.includes(user) ?? true);
   const outcome = [];
   let begin;
   const { statuses } = await runMachine({
@@ -49,10 +50,11 @@ async function runAs(user, chosen, kernel, out) {
     timeout: limit,
     out,
     err: out,
-    steps: chosen.map(({ name, command, minutes }) => ({ name, command, user, timeout: minutes * 60 })),
-    begin({ name }) {
+    steps: chosen.map((suite) => ({ ...suite, user, timeout: suite.minutes * 60 })),
+    begin({ name, skipped }) {
       begin = performance.now();
       out.write(`\n=== ${name}, as uid ${user}, in the virtual machine\n`);
+      if (skipped) out.write(`skipped: ${skipped}\n`);
     },
     end({ name }, status) {
       const seconds = ((performance.now() - begin) / 1000).toFixed(0);
@@ -65,7 +67,7 @@ async function runAs(user, chosen, kernel, out) {
   for (const { name } of chosen.slice(statuses.length)) {
     outcome.push(`--- ${name}, as uid ${user}: failed, did not come to an end\n`);
   }
-  return { outcome, statuses };
+  return { outcome, passed: statuses.length === chosen.length && statuses.every((status) => status === 0) };
 }
 
 async function test(words) {
@@ -78,7 +80,7 @@ async function test(words) {
   const results = await Promise.all(users.map((user, i) => runAs(user, chosen, kernel, outs[i])));
   for (const out of outs.slice(1)) out.drainTo(process.stdout);
   process.stdout.write(`\n${results.flatMap(({ outcome }) => outcome).join('')}`);
-  return results.every(({ statuses }) => statuses.length === chosen.length && statuses.every((s) => s === 0));
+  return results.every(({ passed }) => passed);
 }
 
 try {
