@@ -20,7 +20,7 @@ export const suites = [
     name: 'mocha',
     command: [...mocha, '--invert', '--grep', 'image-cache'],
     users: [0],
-    minutes: 9,
+    minutes: 11,
     skipped:
       'image-cache: decoding photographs takes minutes of emulated arithmetic, and asks nothing of the kernel',
   },
@@ -28,7 +28,7 @@ export const suites = [
     name: 'mocha',
     command: [...mocha, '--invert', '--grep', 'image-cache|chaos|stale path'],
     users: [1000],
-    minutes: 9,
+    minutes: 11,
     skipped:
       'image-cache, chaos, the race for a stale path: these ask no rights, and root has run the latter two',
   },
