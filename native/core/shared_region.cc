@@ -20,7 +20,8 @@ class SharedRegion final : public SharedRegionBase {
                const RegionOptions& options)
       : SharedRegionBase(ops, std::move(fd), std::move(name), attachment->control().layout(), options),
         attachment_(std::move(attachment)),
-        unit_count_(attachment_->control().layout().unit_count) {}
+        unit_count_(attachment_->control().layout().unit_count),
+        whole_units_(size_ >> unit_shift_) {}
   ~SharedRegion() override { leave(false); }
 
   Status open(bool creator);
@@ -59,6 +60,11 @@ class SharedRegion final : public SharedRegionBase {
     bool unfilled;  // nobody has taken it upon himself to fill it
   };
 
+  void note_held(uint64_t from, uint64_t to) {
+    if (from < held_from_) held_from_ = from;
+    if (to > held_to_) held_to_ = to;
+  }
+  bool full(const Unit& unit) const { return (unit.pins + base_) >> 1 == UINT32_MAX >> 1; }
   bool holds(const Unit& unit) const { return ((unit.pins + base_) & ~1u) != 0; }
   // The last pin of this object has ended.
   void let_go(uint64_t unit, bool filled) {
@@ -69,6 +75,17 @@ class SharedRegion final : public SharedRegionBase {
                                              : PinTable::Refill::kUnfilled);
   }
   Status wait_for_purger(uint64_t unit, uint64_t* waited_ns);
+  bool one_usable_unit(uint64_t offset, uint64_t length) const {
+    const uint64_t unit = granularity();
+    return length == unit && (offset & (unit - 1)) == 0 && offset >> unit_shift_ < whole_units_ && units_ &&
+           attachment_->ours();
+  }
+  bool pin_at_once(uint64_t unit, bool* purged);
+  bool unpin_at_once(uint64_t unit);
+  // Out of line, as are the words of which all this is about: nearly no call comes here.
+  __attribute__((noinline, cold)) Status pin_slowly(uint64_t offset, uint64_t length, bool* purged,
+                                                    std::vector<ByteRange>* lost);
+  __attribute__((noinline, cold)) Status unpin_slowly(uint64_t offset, uint64_t length);
   Status prepare() { return units_ ? Status::Ok() : prepare_slowly(); }
   Status prepare_slowly();
   void leave(bool filled);
@@ -83,6 +100,7 @@ class SharedRegion final : public SharedRegionBase {
   Residency residency_;
   ZeroedArray<Unit> units_;
   const uint64_t unit_count_;
+  const uint64_t whole_units_;                       // without a last one that is cut short
   std::vector<ByteRange> reading_;                   // units (not bytes) that begin_read() holds
   uint32_t base_ = 0;                                // 2 for the creator's object
   uint64_t held_from_ = ~uint64_t{0}, held_to_ = 0;  // where units pinned after creation may be
@@ -142,7 +160,61 @@ Status SharedRegion::wait_for_purger(uint64_t unit, uint64_t* waited_ns) {
   return Status::Ok();
 }
 
+// ---- one unit, and nothing in the way: what nearly every call is
+
+// False: nothing was done.
+bool SharedRegion::pin_at_once(uint64_t u, bool* purged) {
+  Attachment& process = *attachment_;
+  Unit& unit = units_[u];
+  bool done = true;
+  *purged = false;
+  process.lock().lock();
+  if (holds(unit)) {
+    done = !full(unit);
+    if (done) unit.pins += 2;
+  } else if (process.add_holder_at_once(u)) {
+    unit.pins += 2;
+    const uint32_t generation = load_relaxed(control().generation(u));
+    *purged = generation != unit.generation;
+    unit.generation = generation;
+    note_held(u, u + 1);
+  } else {
+    done = false;
+  }
+  process.lock().unlock();
+  return done;
+}
+
+bool SharedRegion::unpin_at_once(uint64_t u) {
+  Attachment& process = *attachment_;
+  Unit& unit = units_[u];
+  process.lock().lock();
+  const bool held = holds(unit);
+  if (held) unit.pins -= 2;
+  const bool last = held && !holds(unit);
+  if (last) let_go(u, true);
+  process.lock().unlock();
+  if (last) process.table().relinquish(u, 1);
+  return held;
+}
+
 Status SharedRegion::pin(uint64_t offset, uint64_t length, bool* purged, std::vector<ByteRange>* lost) {
+  if (!one_usable_unit(offset, length) || !pin_at_once(offset >> unit_shift_, purged)) {
+    return pin_slowly(offset, length, purged, lost);
+  }
+  if (*purged && lost) lost->push_back({offset, length});
+  return Status::Ok();
+}
+
+Status SharedRegion::unpin(uint64_t offset, uint64_t length) {
+  if (one_usable_unit(offset, length) && unpin_at_once(offset >> unit_shift_)) return Status::Ok();
+  return unpin_slowly(offset, length);
+}
+
+// ---- any range, whatever is in the way
+
+Status SharedRegion::pin_slowly(uint64_t offset, uint64_t length, bool* purged,
+                                std::vector<ByteRange>* lost) {
   if (Status s = usable(); !s.ok()) return s;
   uint64_t first = 0;
   uint64_t count = 0;
@@ -154,14 +226,14 @@ Status SharedRegion::pin(uint64_t offset, uint64_t length, bool* purged, std::ve
   uint64_t waited_ns = 0;
   std::vector<Loss> losses;
   Attachment& process = *attachment_;
-  Census census(process.slots(), control().layout().slot_count);
+  Census census(process.slots());
   const uint32_t* generations = control().generation(0);
   uint64_t u = first;
   process.lock().lock();
   while (u < first + count) {
     Unit& unit = units_[u];
     if (holds(unit)) {
-      if ((unit.pins + base_) >> 1 == UINT32_MAX >> 1) {
+      if (full(unit)) {
         failed = Status::Of(Code::kTooManyPins, "a unit is pinned 2^31 times by one object");
         break;
       }
@@ -191,8 +263,7 @@ Status SharedRegion::pin(uint64_t offset, uint64_t length, bool* purged, std::ve
     ++u;
   }
   if (failed.ok()) {
-    if (first < held_from_) held_from_ = first;
-    if (first + count > held_to_) held_to_ = first + count;
+    note_held(first, first + count);
     // Only now, as nothing can fail any more: until then the units stay PURGED, and everybody else is told as well.
     for (const Loss& loss : losses) {
       if (loss.unfilled && process.begin_refill(loss.unit)) units_[loss.unit].pins |= 1;
@@ -212,7 +283,7 @@ Status SharedRegion::pin(uint64_t offset, uint64_t length, bool* purged, std::ve
   return failed;
 }
 
-Status SharedRegion::unpin(uint64_t offset, uint64_t length) {
+Status SharedRegion::unpin_slowly(uint64_t offset, uint64_t length) {
   if (Status s = usable(); !s.ok()) return s;
   uint64_t first = 0;
   uint64_t count = 0;
@@ -245,7 +316,7 @@ bool SharedRegion::left_to_kernel(uint64_t first, uint64_t count) {
 // Holds the units for this process, on nobody's behalf: no object counts it. Nothing is held unless all could be, whole.
 PinTable::Take SharedRegion::hold(uint64_t first, uint64_t count) {
   Attachment& process = *attachment_;
-  Census census(process.slots(), control().layout().slot_count);
+  Census census(process.slots());
   PinTable::Take taken = PinTable::Take::kKept;
   uint64_t waited_ns = 0;
   uint64_t u = first;
@@ -261,7 +332,11 @@ PinTable::Take SharedRegion::hold(uint64_t first, uint64_t count) {
     }
   }
   process.lock().unlock();
-  if (taken != PinTable::Take::kKept) drop_hold(first, u - first);
+  if (taken != PinTable::Take::kKept) {
+    drop_hold(first, u - first);
+    // Also the unit that was not to be had: a bit that was set in an extra word for a moment passes for a holder.
+    process.table().relinquish(first, count);
+  }
   return taken;
 }
 

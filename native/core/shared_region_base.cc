@@ -18,7 +18,7 @@ SharedRegionBase::SharedRegionBase(const SharedFileOps& ops, Fd fd, std::string 
 // since a generation only ever rises.
 bool SharedRegionBase::readable(uint64_t first, uint64_t count, uint64_t* generations) {
   *generations = 0;
-  Census census(slots(), control().layout().slot_count);
+  Census census(slots());
   for (uint64_t u = first; u < first + count; ++u) {
     const uint64_t w = load_acquire(control().word(u));
     const UnitState state = state_of(w);
@@ -56,7 +56,7 @@ Status SharedRegionBase::pinned(uint64_t offset, uint64_t length, bool* pinned) 
   uint64_t first = 0;
   uint64_t count = 0;
   if (Status s = to_units(offset, length, &first, &count); !s.ok()) return s;
-  Census census(slots(), control().layout().slot_count);
+  Census census(slots());
   *pinned = true;
   for (uint64_t u = first; u < first + count && *pinned; ++u) *pinned = table().held(u, census);
   return Status::Ok();
@@ -67,7 +67,7 @@ Status SharedRegionBase::stats(RegionStats* stats) {
   const Layout& layout = control().layout();
   *stats = RegionStats{};
   stats->size = size_;
-  Census census(slots(), layout.slot_count);
+  Census census(slots());
   for (uint64_t u = 0; u < layout.unit_count; ++u) {
     const uint64_t bytes = layout.unit_bytes(u);
     (table().held(u, census) ? stats->pinned : stats->unpinned) += bytes;

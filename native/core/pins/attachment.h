@@ -58,6 +58,13 @@ class Attachment final : private Pages {
     if (taken < PinTable::Take::kWait) holders_[unit] += 2;
     return taken;
   }
+  // The same for one that finds nothing in the way; false: nothing was done.
+  bool add_holder_at_once(uint64_t unit) {
+    if (held(unit) || !table_->take_at_once(unit)) return false;
+    holders_[unit] += 2;
+    note_taken(unit);
+    return true;
+  }
   // For a holder that found the unit lost, once its pin has succeeded: true if it is now the refiller.
   bool begin_refill(uint64_t unit) {
     const bool refiller = table_->begin_refill(unit);
@@ -87,9 +94,12 @@ class Attachment final : private Pages {
   bool same_memory(const Control& other) const;
   bool any_dead();
   PinTable::Take take(uint64_t unit, Census& census) {
+    note_taken(unit);
+    return table_->take(unit, census);
+  }
+  void note_taken(uint64_t unit) {
     if (unit < taken_from_) taken_from_ = unit;
     if (unit >= taken_to_) taken_to_ = unit + 1;
-    return table_->take(unit, census);
   }
   void detach(bool filled);
 

@@ -21,7 +21,8 @@ bool PinTable::pin_in_kernel(uint64_t unit, uint64_t word, Take* taken) {
     return true;
   }
   stage(Stage::kKernelPinned);
-  if (purged && state_of(before) == UnitState::kReady) raise_generation(unit);
+  // Also where it was PURGED: what a refiller that vanished left to others may have been discarded since.
+  if (purged) raise_generation(unit);
   const bool lost = purged || state_of(before) == UnitState::kPurged;
   const bool ours =
       cas_release(at, mine, unit_word(lost ? UnitState::kPurged : UnitState::kReady, kReleased | bit_));
@@ -54,8 +55,9 @@ PinTable::Mark PinTable::mark_relinquished(uint64_t unit, Census& census) {
     if (control_.layout().extra_words == 0 || !held_in_extra(unit, census)) {
       return whole ? Mark::kMarked : Mark::kAgain;
     }
+    // Back, and another look: that holder may have left meanwhile, and left the unit to us.
     end_relinquishing(unit, 1, whole ? Mark::kMarked : Mark::kAgain, 0);
-    return Mark::kSkipped;
+    fence_seq_cst();
   }
   return Mark::kSkipped;
 }
@@ -85,7 +87,7 @@ void PinTable::relinquish_to_kernel(uint64_t first, uint64_t count) {
   const uint64_t longest = layout.granularity >= kLongestRange ? 1 : kLongestRange / layout.granularity;
   fence_seq_cst();  // after our own bits are gone, before the look at whoever else is there
   stage(Stage::kGivenUp);
-  Census census(slots_, layout.slot_count, Census::kWithinTick);
+  Census census(slots_, Census::kWithinTick);
   Mark kind = Mark::kSkipped;  // of the run start .. u
   uint64_t start = first;
   for (uint64_t u = first; u <= first + count; ++u) {

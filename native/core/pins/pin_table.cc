@@ -340,7 +340,11 @@ PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
     if (again) return Mark::kSkipped;
     if (s == UnitState::kPurging) {
       if (!purger_is_void(w)) return Mark::kSkipped;
-      if (adopt(unit, w, census)) return Mark::kAdopted;
+      if (kernel_) {
+        relinquish_to_kernel(unit, 1);
+      } else if (adopt(unit, w, census)) {
+        return Mark::kAdopted;
+      }
       continue;
     }
     if ((w & kHolderBits) != 0 || !(w & kReleased) || s == UnitState::kRefilling) {
@@ -389,7 +393,7 @@ PinTable::Purged PinTable::purge(uint64_t first, uint64_t count, bool again) {
   // Long runs make the discard cheap; a bound on them bounds how long a pin may have to wait.
   constexpr uint64_t kLongestRun = 16u << 20;
   const uint64_t longest = layout.granularity >= kLongestRun ? 1 : kLongestRun / layout.granularity;
-  Census census(slots_, layout.slot_count);
+  Census census(slots_);
   relinquish(first, count);
   Purged result;
   Mark kind = Mark::kSkipped;  // of the run start .. u

@@ -56,14 +56,16 @@ class PinTable {
 
   // T1, T2, T6, T7: this process takes hold of a unit that it does not hold.
   Take take(uint64_t unit, Census& census) {
+    return take_at_once(unit) ? Take::kKept : take_slowly(unit, census);
+  }
+  // T1 where nothing stands in the way; false: nothing was done, and take() knows more.
+  bool take_at_once(uint64_t unit) {
     uint64_t* word = words_ + unit;
     uint64_t w = load_relaxed(word);
     stage(Stage::kBeforeTake);
-    if (bit_ != 0 && (w & (kStateBits | kVolatile)) == 0 && cas_acquire(word, w, w | bit_)) {  // T1
-      stage(Stage::kTaken);
-      return Take::kKept;
-    }
-    return take_slowly(unit, census);
+    if (bit_ == 0 || (w & (kStateBits | kVolatile)) != 0 || !cas_acquire(word, w, w | bit_)) return false;
+    stage(Stage::kTaken);
+    return true;
   }
   // The same answer for a unit that this process holds already. `refiller`: it is the one that refills it.
   Take look(uint64_t unit, bool refiller, Census& census);
@@ -88,7 +90,7 @@ class PinTable {
   // K2, K3, K4, where the kernel discards: leaves to it what no living process holds. To be called for units after their
   // give(), and by anyone who wants what the dead have left behind. Units that cannot be left now stay pinned.
   void relinquish(uint64_t first, uint64_t count) {
-    if (kernel_) relinquish_to_kernel(first, count);
+    if (kernel_ && !(count == 1 && others_hold(first))) relinquish_to_kernel(first, count);
   }
   // Whether the unit is left to the kernel, which may have discarded it without a word.
   bool left_to_kernel(uint64_t unit) const {
@@ -142,6 +144,16 @@ class PinTable {
   void purge_for_the_dead(uint64_t unit, uint64_t word, Census& census);
   Purged purge(uint64_t first, uint64_t count, bool again);
   Mark mark(uint64_t unit, Census& census, bool again);
+  // Whether, as far as is known without asking the system, somebody else holds the unit.
+  bool others_hold(uint64_t unit) const {
+    const uint64_t w = load_acquire(words_ + unit);
+    if ((w & (kStateBits | kVolatile)) != 0) return false;
+    if (w & kHolderBits) return slots_.known_alive(static_cast<uint32_t>(__builtin_ctzll(w)));
+    if (w & kReleased) return false;
+    fence_seq_cst();  // our own bit is gone before the look at the creator's hold, which it ends in the other order
+    return load_acquire(&control_.header()->creator_hold) == creator_ &&
+           load_acquire(&control_.slot(0)->life) == creator_ && slots_.known_alive(0);
+  }
   bool pin_in_kernel(uint64_t unit, uint64_t word, Take* taken);
   void relinquish_to_kernel(uint64_t first, uint64_t count);
   Mark mark_relinquished(uint64_t unit, Census& census);

@@ -1,7 +1,5 @@
 #include "core/pins/slots.h"
 
-#include <time.h>
-
 #include "core/platform/process_identity.h"
 #include "core/platform/stage.h"
 
@@ -53,15 +51,11 @@ bool Slots::is_void(uint32_t slot, uint64_t* life) {
 }
 
 bool Slots::is_void_in_tick(uint32_t slot, uint64_t* life) {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  const uint64_t tick =
-      static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  const uint64_t tick = coarse_tick();  // as of before the question
   *life = load_seq_cst(&control_.slot(slot)->life);
-  const uint64_t seen = *life ^ tick * 0x9e3779b97f4a7c15u;  // in one word, for threads that write at once
-  if (load_relaxed(&alive_in_tick_[slot]) == seen) return false;
+  if (load_relaxed(&alive_in_tick_[slot]) == mixed(*life, tick)) return false;
   if (is_void(slot, life)) return true;
-  store_relaxed(&alive_in_tick_[slot], seen);
+  store_relaxed(&alive_in_tick_[slot], mixed(*life, tick));
   return false;
 }
 

@@ -2,12 +2,16 @@
 // docs/protocol.md, "Slots and liveness" and "Recovery".
 #pragma once
 
+#include <string.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
 
 #include "core/pins/control.h"
 #include "core/pins/words.h"
+#include "core/platform/atomics.h"
+#include "core/platform/coarse_tick.h"
 #include "core/platform/spinlock.h"
 
 namespace ashmem_compat {
@@ -35,6 +39,11 @@ class Slots {
   bool is_void(uint32_t slot, uint64_t* life);
   // The same, asking the system about an owner at most once in a tick of the coarse clock.
   bool is_void_in_tick(uint32_t slot, uint64_t* life);
+  // True if the owner was found alive in this tick; false if that is not known without asking.
+  bool known_alive(uint32_t slot) const {
+    const uint64_t life = load_seq_cst(&control_.slot(slot)->life);
+    return load_relaxed(&alive_in_tick_[slot]) == mixed(life, coarse_tick());
+  }
   // True if the owner in `life` is certainly dead. Cached: death is for good.
   bool dead(uint32_t slot, uint64_t life);
 
@@ -51,6 +60,9 @@ class Slots {
   }
 
  private:
+  // In one word, so that threads may write it at once.
+  static uint64_t mixed(uint64_t life, uint64_t tick) { return life ^ tick * 0x9e3779b97f4a7c15u; }
+
   bool set_hazard(uint32_t slot, uint64_t life);
   void clear_hazard();
   bool settle(uint32_t slot, uint64_t life);
@@ -76,24 +88,25 @@ class Census {
     kNow,
     kWithinTick,  // whoever was alive earlier in this tick of the coarse clock (a few ms) counts as alive
   };
-  Census(Slots& slots, uint32_t slot_count, Freshness freshness = kNow)
-      : slots_(slots), slot_count_(slot_count), freshness_(freshness) {}
+  explicit Census(Slots& slots, Freshness freshness = kNow) : slots_(slots), freshness_(freshness) {}
 
   // As Slots::is_void, remembering the living.
   bool is_void(uint32_t slot, uint64_t* life) {
-    if (!known_alive_) known_alive_.reset(new bool[slot_count_]());
-    if (known_alive_[slot]) return false;
+    if (!asked_) memset(alive_, 0, sizeof alive_);
+    asked_ = true;
+    const uint64_t bit = uint64_t{1} << slot % 64;
+    if (alive_[slot / 64] & bit) return false;
     const bool is_void = freshness_ == kNow ? slots_.is_void(slot, life) : slots_.is_void_in_tick(slot, life);
     if (is_void) return true;
-    known_alive_[slot] = true;
+    alive_[slot / 64] |= bit;
     return false;
   }
 
  private:
   Slots& slots_;
-  const uint32_t slot_count_;
   const Freshness freshness_;
-  std::unique_ptr<bool[]> known_alive_;
+  bool asked_ = false;
+  uint64_t alive_[(kMaxSlots + 63) / 64];  // by slot, cleared when first asked
 };
 
 }  // namespace ashmem_compat

@@ -22,7 +22,8 @@ class SpinLock {
   void unlock() { taken_.store(false, std::memory_order_release); }
 
  private:
-  void lock_contended() {
+  // Out of line, so that callers keep their registers.
+  __attribute__((noinline, cold)) void lock_contended() {
     for (unsigned round = 0;; ++round) {
       for (int spin = 0; spin < 64; ++spin) {
         if (!taken_.load(std::memory_order_relaxed) && !taken_.exchange(true, std::memory_order_acquire))
