@@ -24,7 +24,7 @@ function options() {
 async function main() {
   const { short, chosen } = options();
   if (!existsSync(packageEntry)) throw new Error('dist/ is missing: run npm run build first');
-  await buildFloors();
+  if (chosen.some(({ withoutFloors }) => !withoutFloors)) await buildFloors();
 
   const results: (Result & { row: string })[] = [];
   for (const { name, run } of chosen) {

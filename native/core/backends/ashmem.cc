@@ -170,7 +170,10 @@ class AshmemBackend final : public Backend {
   bool recognizes(int fd) const override { return ashmem::is_area(fd); }
 
   Status accepts(const RegionOptions& options) const override {
-    if (options.size <= ashmem::kPinLimit - largest_padding(options)) return Status::Ok();
+    uint64_t end = 0;  // of the last unit, which may reach beyond the size
+    const uint64_t unit = options.granularity ? options.granularity : page_size();
+    if (!is_power_of_two(unit)) return Status::Ok();  // make_layout() says what is wrong with it
+    if (align_up(options.size, unit, &end) && end <= ashmem::kPinLimit) return Status::Ok();
     return Status::Of(Code::kOutOfRange,
                       "ashmem pins with 32-bit offsets: 4 GiB and more could never be left to the kernel");
   }
@@ -211,12 +214,6 @@ class AshmemBackend final : public Backend {
   }
 
  private:
-  // The last unit reaches beyond the size.
-  static uint64_t largest_padding(const RegionOptions& options) {
-    const uint64_t unit = options.granularity ? options.granularity : page_size();
-    return unit < ashmem::kPinLimit ? unit - 1 : ashmem::kPinLimit;
-  }
-
   static Status read_header(int fd, uint64_t size, Header* header) {
     memset(header, 0, sizeof *header);
     const uint64_t page = kernel_page_size();

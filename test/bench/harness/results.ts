@@ -26,6 +26,8 @@ export interface Result {
 /** What runs in one go. */
 export interface Row {
   name: string;
+  /** True if none of its trials is in test/bench/floors. */
+  withoutFloors?: boolean;
   run(options: { short: boolean }): Promise<Result[]>;
 }
 

@@ -1,4 +1,5 @@
 import type { Row } from '../harness/results.ts';
+import { ashmemPins } from './ashmem-pins.ts';
 import { create } from './create.ts';
 import { everyday } from './everyday.ts';
 import { importing } from './import.ts';
@@ -18,4 +19,5 @@ export const rows: readonly Row[] = [
   memory,
   importing,
   everyday,
+  ashmemPins,
 ];
