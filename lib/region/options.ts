@@ -7,7 +7,7 @@ export type Backend = 'ashmem' | 'vrange' | 'memfd' | 'anonymous';
 export type Scope = 'shared' | 'process';
 
 export interface CreateOptions {
-  /** For people: shows in /proc/PID/maps as `/memfd:NAME`. At most 249 bytes of UTF-8. Default: empty. */
+  /** For people: shows in /proc/PID/maps as `/memfd:NAME` or `/dev/ashmem/NAME`. At most 249 bytes of UTF-8. Default: empty. */
   name?: string;
   /** Bytes of data, 1 to 2^53 - 1; need not be a multiple of anything. */
   size: number;

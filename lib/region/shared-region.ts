@@ -305,8 +305,8 @@ export class SharedRegion implements Disposable {
    * synchronous, must not trust what it reads, and keeps no reference to the bytes. A concurrent writer is not detected, nor is one
    * that was told of a loss and is refilling.
    *
-   * On ashmem the kernel tells what it has discarded only to a pin: units that nobody holds are pinned for the time of the call, and a
-   * read-only region, which cannot, gives undefined for them.
+   * On ashmem the kernel tells what it has discarded only to a pin: units that nobody holds are pinned for a moment before and after, and
+   * a read-only region, which cannot, gives undefined for them.
    */
   tryRead<T>(offset: number, length: number, fn: (bytes: Uint8Array) => T): T | undefined {
     if (typeof fn !== 'function') throw typeError('fn', 'a function', fn);

@@ -35,8 +35,6 @@ struct RegionStats {
 
 // What a tryRead remembers between its two looks at the units.
 struct ReadTicket {
-  static constexpr uint64_t kHeld =
-      UINT64_MAX;  // instead of generations: the units are held until the second look
   uint64_t generations = 0;
   bool valid = false;
 };

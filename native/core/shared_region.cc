@@ -94,6 +94,7 @@ class SharedRegion final : public SharedRegionBase {
   bool left_to_kernel(uint64_t first, uint64_t count);
   PinTable::Take hold(uint64_t first, uint64_t count);
   void drop_hold(uint64_t first, uint64_t count);
+  bool whole_in_kernel(uint64_t first, uint64_t count, uint64_t* generations);
   Status notice_kernel_purges(uint64_t first, uint64_t count);
 
   std::shared_ptr<Attachment> attachment_;
@@ -101,7 +102,6 @@ class SharedRegion final : public SharedRegionBase {
   ZeroedArray<Unit> units_;
   const uint64_t unit_count_;
   const uint64_t whole_units_;                       // without a last one that is cut short
-  std::vector<ByteRange> reading_;                   // units (not bytes) that begin_read() holds
   uint32_t base_ = 0;                                // 2 for the creator's object
   uint64_t held_from_ = ~uint64_t{0}, held_to_ = 0;  // where units pinned after creation may be
 };
@@ -348,35 +348,34 @@ void SharedRegion::drop_hold(uint64_t first, uint64_t count) {
   if (count > 0) process.table().relinquish(first, count);
 }
 
+// Of units that are left to the kernel each look is a pin for a moment: the second one learns what was discarded since the
+// first, unless somebody else has learned it in between, and then the generation shows it.
 Status SharedRegion::begin_read(uint64_t offset, uint64_t length, ReadTicket* ticket) {
   if (Status s = SharedRegionBase::begin_read(offset, length, ticket); !s.ok() || ticket->valid) return s;
   uint64_t first = 0;
   uint64_t count = 0;
   if (Status s = to_units(offset, length, &first, &count); !s.ok() || !left_to_kernel(first, count)) return s;
   if (Status s = prepare(); !s.ok()) return s;
-  ticket->valid = hold(first, count) == PinTable::Take::kKept;
-  if (!ticket->valid) return Status::Ok();
-  ticket->generations = ReadTicket::kHeld;
-  reading_.push_back({first, count});
+  ticket->valid = whole_in_kernel(first, count, &ticket->generations);
   return Status::Ok();
 }
 
 bool SharedRegion::end_read(uint64_t offset, uint64_t length, const ReadTicket& ticket) {
-  if (!ticket.valid || ticket.generations != ReadTicket::kHeld) {
-    return SharedRegionBase::end_read(offset, length, ticket);
-  }
-  if (!usable().ok()) return false;
+  if (!ticket.valid || !usable().ok()) return false;
   uint64_t first = 0;
   uint64_t count = 0;
   if (!to_units(offset, length, &first, &count).ok()) return false;
-  // The last one first: reads within reads end in that order.
-  for (size_t i = reading_.size(); i-- > 0;) {
-    if (reading_[i].offset != first || reading_[i].length != count) continue;
-    reading_.erase(reading_.begin() + static_cast<ptrdiff_t>(i));
-    drop_hold(first, count);
-    return true;
-  }
-  return false;
+  if (!left_to_kernel(first, count)) return SharedRegionBase::end_read(offset, length, ticket);
+  uint64_t generations = 0;
+  return prepare().ok() && whole_in_kernel(first, count, &generations) && generations == ticket.generations;
+}
+
+bool SharedRegion::whole_in_kernel(uint64_t first, uint64_t count, uint64_t* generations) {
+  if (hold(first, count) != PinTable::Take::kKept) return false;
+  *generations = 0;
+  for (uint64_t u = first; u < first + count; ++u) *generations += load_relaxed(control().generation(u));
+  drop_hold(first, count);
+  return true;
 }
 
 // Makes the kernel tell what it has discarded of the units that are left to it: those without pages may be, and are
@@ -451,10 +450,6 @@ Status SharedRegion::protect() {
 void SharedRegion::leave(bool filled) {
   if (!attachment_) return;
   Mapping::close(mapping_);
-  if (attachment_->ours()) {
-    for (const ByteRange& units : reading_) drop_hold(units.offset, units.length);
-  }
-  reading_.clear();
   // The last object of the process leaves its holds to the attachment, which knows a shorter way.
   const bool holds_some = units_ || base_ != 0;
   if (!Attachment::leave(attachment_, filled) && holds_some && prepare().ok()) {

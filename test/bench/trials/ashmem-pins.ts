@@ -8,7 +8,7 @@ import { SharedRegion } from './package.ts';
 
 const [pairs = 0, batches = 0] = process.argv.slice(2).map(Number);
 
-function pinPairs(region: InstanceType<typeof SharedRegion>, unit: number) {
+function pinPairs(region: ReturnType<typeof SharedRegion.create>, unit: number) {
   return (count: number) => {
     for (let i = 0; i < count; i++) {
       region.pin(unit, unit);
