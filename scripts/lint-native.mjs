@@ -1,4 +1,4 @@
-// clang-format over all C++, clang-tidy over the core and the addon. --fix formats in place instead of complaining.
+// clang-format over all C++, clang-tidy over everything in native/. --fix formats in place instead of complaining.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -39,6 +39,7 @@ function configure() {
     `CMAKE_JS_INC=${require('node-api-headers').include_dir}`,
     'CMAKE_EXPORT_COMPILE_COMMANDS=ON',
     'ASHMEM_COMPAT_TESTS=OFF',
+    'ASHMEM_COMPAT_C=ON',
   ];
   const args = ['-S', '.', '-B', 'build/lint', ...definitions.map((definition) => `-D${definition}`)];
   const child = spawnSync('cmake', args, { cwd: root, encoding: 'utf8' });
@@ -69,7 +70,7 @@ function tidyOne(file) {
 
 async function tidy() {
   configure();
-  const files = sources('native/core', 'native/addon').filter((name) => name.endsWith('.cc'));
+  const files = sources('native').filter((name) => name.endsWith('.cc'));
   const queue = [...files];
   const worker = async () => {
     for (let file = queue.shift(); file; file = queue.shift()) await tidyOne(file);

@@ -112,6 +112,22 @@ ROW(purge_merge_around,
   EXPECT(area.pin(3, 1), ASHMEM_WAS_PURGED);
 }
 
+ROW(purge_merge_whole,
+    "an UNPIN that overlaps parts of ranges takes in the whole of each, and the loss with it") {
+  const Area area(7);
+  area.fill();
+  area.unpin(3, 1);
+  purge(area.fd);
+  area.unpin(0, 3);
+  area.unpin(4, 3);
+  area.unpin(2, 3);
+  purge(area.fd);
+  EXPECT_TEXT(area.pages_now(), "xxx.xxx");
+  EXPECT(area.pin(0, 1), ASHMEM_WAS_PURGED);
+  EXPECT(area.pin(6, 1), ASHMEM_WAS_PURGED);
+  EXPECT(area.pin(1, 1), ASHMEM_WAS_PURGED);
+}
+
 ROW(purge_once, "a purged range is not purged again before it is pinned, whatever is written and unpinned") {
   const Area area(2);
   area.fill();
@@ -249,4 +265,15 @@ ROW(purge_order,
   EXPECT_TEXT(area.pages_now(), "x.xx...x");
   EXPECT(ioctl(area.fd, ASHMEM_COMPAT_PURGE_OLDEST, 9ul), 1);
   EXPECT_TEXT(area.pages_now(), "x..x...x");
+}
+
+ROW(purge_order_split, "of a range that a PIN splits, the rear counts as unpinned just now") {
+  if (table::on_device()) table::skip("the driver cannot be told to discard a part");
+  const Area area(6);
+  area.fill();
+  area.unpin(0, 3);
+  area.unpin(5, 1);
+  area.pin(1, 1);
+  EXPECT(ioctl(area.fd, ASHMEM_COMPAT_PURGE_OLDEST, 2ul), 2);
+  EXPECT_TEXT(area.pages_now(), ".xxxx.");
 }

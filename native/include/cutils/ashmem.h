@@ -1,0 +1,2 @@
+/* For sources that include Android's <cutils/ashmem.h>. */
+#include <ashmem_compat/ashmem.h>
