@@ -39,6 +39,7 @@ class Ranges {
     uint64_t total = 0;
     uint64_t first = 0;
     for (; count > 0 && oldest(&first); --count) total += purge_run(first, &first, discard);
+    if (count > 0) purge_empty();
     return total;
   }
 
