@@ -1,4 +1,4 @@
-// Proves the right configurations of pin.pml and shows that each wrong variant is refused for the reason it is wrong.
+// Proves the right configurations of pin.pml and kernel.pml and shows that each wrong variant is refused for the reason it is wrong.
 // Usage: node check.mjs [name ...]
 
 import { spawnSync } from 'node:child_process';
@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 
-const model = join(dirname(fileURLToPath(import.meta.url)), 'pin.pml');
+const here = dirname(fileURLToPath(import.meta.url));
 const megabytes = 3000;
 const maxDepth = 100000;
 
@@ -61,20 +61,137 @@ const wrong = [
   { name: 'BUG_WAIT_FOREVER', flags: ['NS=3', 'OPS=2', 'DEATHS=0'], cycles: true, expect: endless },
 ];
 
+// kernel.pml. STRICT also asserts that the words say what the kernel's state is whenever nobody is at work.
+const one = ['PROCS=2', 'UNITS=1'];
+const bystanders = [
+  'EXTRA=2',
+  'PROCS=3',
+  'UNITS=1',
+  'OPS=3',
+  'SHRINKS=1',
+  'PINNERS=2',
+  'PURGERS=5',
+  'LEAVERS=0',
+];
+const successor = [
+  'PROCS=3',
+  'NS=2',
+  'UNITS=1',
+  'OPS=4',
+  'ATT=3',
+  'SHRINKS=0',
+  'PINNERS=3',
+  'PURGERS=0',
+  'LEAVERS=0',
+  'MORTALS=2',
+];
+const pinnedAndFree = ['START=READY', 'EXCUSED=1'];
+const lostAndFree = ['START=PURGED', 'EXCUSED=1'];
+const created = ['CREATOR=1', 'START=READY'];
+const kernelRight = [
+  { name: 'kernel-reuse', flags: [...one, 'OPS=3', 'BIRTHS=1'] },
+  { name: 'kernel-words', flags: [...one, 'OPS=4', 'DEATHS=0'] },
+  {
+    name: 'kernel-told',
+    flags: [...one, 'OPS=7', 'DEATHS=0', 'SHRINKS=1', 'START=2050', 'PURGERS=0', 'LEAVERS=0'],
+  },
+  { name: 'kernel-extra', flags: [...one, 'EXTRA=2', 'OPS=3'] },
+  { name: 'kernel-extra-two', flags: [...one, 'EXTRA=3', 'OPS=3', 'LEAVERS=0'] },
+  { name: 'kernel-extra-pinned', flags: [...one, 'EXTRA=2', 'OPS=3', ...pinnedAndFree, 'LEAVERS=0'] },
+  { name: 'kernel-extra-lost', flags: [...one, 'EXTRA=2', 'OPS=3', ...lostAndFree, 'LEAVERS=0'] },
+  { name: 'kernel-creator', flags: ['PROCS=2', 'UNITS=2', 'OPS=3', 'SHRINKS=1', ...created, 'LEAVERS=0'] },
+  { name: 'kernel-two-units', flags: ['PROCS=2', 'UNITS=2', 'OPS=3', 'DEATHS=0', 'SHRINKS=1', 'LEAVERS=0'] },
+  { name: 'kernel-take-over', flags: [...bystanders, 'MORTALS=1', ...pinnedAndFree] },
+  {
+    name: 'kernel-two-units-death',
+    flags: ['PROCS=2', 'UNITS=2', 'OPS=3', 'SHRINKS=1', 'LEAVERS=0', 'MORTALS=1'],
+  },
+  { name: 'kernel-take-over-lost', flags: [...bystanders, 'MORTALS=1', ...lostAndFree] },
+  { name: 'kernel-attach', flags: successor },
+  { name: 'kernel-finite', flags: [...one, 'EXTRA=2', 'OPS=2'], cycles: true },
+].map((entry) => ({ ...entry, model: 'kernel.pml', flags: ['STRICT', ...entry.flags] }));
+
+const told = 'law3_object_not_told';
+const orphan = 'kernel_orphan';
+const overlap = 'kernel_unpin_overlaps';
+const kernelWrong = [
+  { name: 'BUG_K1_NO_CLAIM', flags: [...one, 'OPS=3', 'DEATHS=0'], expect: orphan },
+  { name: 'BUG_K1_NO_CLAIM', flags: ['ORPHANS_ALLOWED', ...one, 'OPS=3', 'DEATHS=0'], expect: law1 },
+  { name: 'BUG_K1_CLAIMS_VOLATILE', flags: [...one, 'OPS=2'], expect: law3 },
+  { name: 'BUG_K4_SAYS_KEPT', flags: [...one, 'OPS=2'], expect: law3 },
+  { name: 'BUG_K3_AS_PINNED', flags: [...one, 'OPS=3'], expect: law3 },
+  { name: 'BUG_K5_NO_CLAIM', flags: [...one, 'OPS=2', 'DEATHS=0'], expect: law1 },
+  { name: 'BUG_NO_EPOCH_IN_CLAIM', flags: [...one, 'OPS=5', 'DEATHS=0', 'SHRINKS=1'], expect: law1 },
+  {
+    name: 'BUG_GENERATION_ONLY_FROM_READY',
+    flags: [...one, 'OPS=7', 'DEATHS=0', 'SHRINKS=1', 'START=2050', 'PURGERS=0', 'LEAVERS=0'],
+    expect: told,
+  },
+  { name: 'BUG_LOOKS_BEFORE_CLEARING', flags: [...one, 'OPS=4', 'DEATHS=0'], expect: orphan },
+  {
+    name: 'BUG_CREATOR_WALKS_FIRST',
+    flags: [...one, 'OPS=3', 'DEATHS=0', ...created, 'LEAVERS=0'],
+    expect: orphan,
+  },
+  { name: 'BUG_K3_OF_A_RUN', flags: ['PROCS=2', 'UNITS=2', 'OPS=3', ...created], expect: overlap },
+  { name: 'BUG_T6_IGNORES_VOLATILE', flags: ['EXTRA=2', ...one, 'OPS=1', 'DEATHS=0'], expect: law1 },
+  { name: 'BUG_K2_NO_EXTRA', flags: ['EXTRA=2', ...one, 'OPS=3', 'DEATHS=0'], expect: law1 },
+  { name: 'BUG_K2P_NO_EXTRA', flags: ['EXTRA=2', ...one, 'OPS=3', 'DEATHS=0', ...lostAndFree], expect: law1 },
+  { name: 'BUG_K3_NO_EXTRA', flags: [...bystanders, 'MORTALS=1', ...pinnedAndFree], expect: law1 },
+  { name: 'BUG_K3_BACK_TO_PINNED', flags: [...bystanders, 'MORTALS=1', ...pinnedAndFree], expect: law3 },
+  {
+    name: 'BUG_K3_PINS_UNDER_VOLATILE',
+    flags: [...bystanders, 'DEATHS=2', 'MORTALS=5', ...pinnedAndFree],
+    expect: law3,
+  },
+  { name: 'BUG_K4_NO_EXTRA', flags: [...bystanders, 'MORTALS=1', ...lostAndFree], expect: law1 },
+  {
+    name: 'BUG_K4_BACK_WITHOUT_PIN',
+    flags: [
+      'EXTRA=2',
+      'PROCS=3',
+      'UNITS=1',
+      'OPS=3',
+      'SHRINKS=1',
+      'PINNERS=3',
+      'PURGERS=4',
+      'LEAVERS=0',
+      'MORTALS=1',
+    ],
+    expect: law1,
+  },
+  { name: 'BUG_ATTACH_DOES_NOT_LOOK', flags: successor, expect: orphan },
+  {
+    name: 'BUG_K2_BACK_AND_GONE',
+    flags: ['EXTRA=2', ...one, 'OPS=3', 'DEATHS=0', ...pinnedAndFree, 'LEAVERS=0'],
+    expect: orphan,
+  },
+  {
+    name: 'BUG_BUSY_DOES_NOT_LOOK',
+    flags: ['EXTRA=2', ...one, 'OPS=3', 'DEATHS=0', ...pinnedAndFree, 'LEAVERS=0'],
+    expect: orphan,
+  },
+  {
+    name: 'BUG_K5_BACK_TO_PINNED',
+    flags: ['EXTRA=2', ...one, 'OPS=3', 'DEATHS=0', 'LEAVERS=0'],
+    expect: law1,
+  },
+].map((entry) => ({ ...entry, model: 'kernel.pml' }));
+
 function run(command, args, cwd) {
   const result = spawnSync(command, args, { cwd, encoding: 'utf8', maxBuffer: 1 << 26 });
   if (result.error) throw result.error;
   return { status: result.status, text: result.stdout + result.stderr };
 }
 
-function search(flags, cycles) {
+function search(model, flags, cycles, optimise = '-O2') {
   const directory = mkdtempSync(join(tmpdir(), 'ashmem-model-'));
   try {
     const begin = performance.now();
-    const generated = run('spin', [...flags.map((flag) => `-D${flag}`), '-a', model], directory);
+    const generated = run('spin', [...flags.map((flag) => `-D${flag}`), '-a', join(here, model)], directory);
     if (generated.status !== 0) throw new Error(`spin -a failed:\n${generated.text}`);
     // COLLAPSE compresses states without loss: the search stays exhaustive.
-    const options = ['-O2', '-w', cycles ? '-DNP' : '-DSAFETY', '-DCOLLAPSE', `-DMEMLIM=${megabytes}`];
+    const options = [optimise, '-w', cycles ? '-DNP' : '-DSAFETY', '-DCOLLAPSE', `-DMEMLIM=${megabytes}`];
     const compiled = run('gcc', [...options, '-o', 'pan', 'pan.c'], directory);
     if (compiled.status !== 0) throw new Error(`gcc failed:\n${compiled.text}`);
     const { text } = run('./pan', [`-m${maxDepth}`, ...(cycles ? ['-l'] : [])], directory);
@@ -106,12 +223,12 @@ if (spawnSync('spin', ['-V']).error) {
 }
 
 const only = process.argv.slice(2);
-const chosen = ({ name }) => only.length === 0 || only.includes(name);
+const chosen = ({ name, model }) => only.length === 0 || only.includes(name) || only.includes(model);
 let failures = 0;
 const begin = performance.now();
 
-for (const { name, flags, cycles } of right.filter(chosen)) {
-  const result = search(flags, cycles);
+for (const { name, model = 'pin.pml', flags, cycles } of [...right, ...kernelRight].filter(chosen)) {
+  const result = search(model, flags, cycles);
   const proven = result.errors === 0 && result.complete;
   if (!proven) failures++;
   report(
@@ -124,8 +241,8 @@ for (const { name, flags, cycles } of right.filter(chosen)) {
   if (!proven && !result.violation) console.log(result.text);
 }
 
-for (const { name, flags, cycles, expect } of wrong.filter(chosen)) {
-  const result = search([name, ...flags], cycles);
+for (const { name, model = 'pin.pml', flags, cycles, expect } of [...wrong, ...kernelWrong].filter(chosen)) {
+  const result = search(model, [name, ...flags], cycles, '-O0');
   const refused = result.violation?.includes(cycles ? expect : `|${expect})`);
   if (!refused) failures++;
   const remark = refused ? expect : `expected ${expect}, got: ${result.violation ?? 'no violation'}`;
