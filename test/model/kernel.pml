@@ -484,9 +484,6 @@ pin_take: /* T1, T2. `told` here: REFILLING with no holder at all, which becomes
       fi
     };
 pin_sure: /* T6: the holder that was met alive may be the next owner of a dead refiller's slot, and the unit PURGED by now */
-#ifdef BUG_T6_NO_SECOND_LOOK
-    goto pinned;
-#endif
     if
     :: atomic { STATE(unit[u]) == REFILLING -> goto pinned }
     :: atomic { STATE(unit[u]) != REFILLING -> holds[u] = holds[u] & ~BIT(me); goto pin_look }
@@ -535,9 +532,6 @@ k1:
     :: answer -> atomic { generation[u]++; lost = 1; answer = 0 }
     :: else
     fi;
-#endif
-#ifdef BUG_K1_FORGETS_ANSWER
-    lost = 0;
 #endif
     atomic {
       PUBLISH(WORD((lost -> PURGED : READY), (IN(EXTRA, slot_of[me]) -> 0 : MINE)));
