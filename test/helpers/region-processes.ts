@@ -5,6 +5,9 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { SharedRegion } from '../../lib/index.ts';
 import { nativeProgram } from './native-program.ts';
+import type { Requests } from './region-child.ts';
+
+const childScript = fileURLToPath(new URL('./region-child.ts', import.meta.url));
 
 /** A process with a region as fd 3 that says things, a line at a time. */
 export class Peer {
@@ -13,7 +16,10 @@ export class Peer {
   readonly #exit: Promise<unknown[]>;
 
   constructor(command: string, args: string[], region: SharedRegion) {
-    this.child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit', region.fd] });
+    this.child = spawn(command, args, {
+      stdio: ['pipe', 'pipe', 'inherit', region.fd],
+      env: { ...process.env, ASHMEM_COMPAT_TEST_BACKEND: region.backend },
+    });
     this.#exit = once(this.child, 'exit');
     this.#lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]();
   }
@@ -54,6 +60,20 @@ export function nativePeer(region: SharedRegion, ...command: string[]): Peer {
 
 /** test/helpers/region-child.ts on a region. */
 export function nodePeer(region: SharedRegion, command: string): Peer {
-  const script = fileURLToPath(new URL('./region-child.ts', import.meta.url));
-  return new Peer(process.execPath, ['--import', 'tsx', script, command], region);
+  return new Peer(process.execPath, ['--import', 'tsx', childScript, command], region);
+}
+
+/** A Node process that calls the methods of its own object on the region when it is asked to. */
+export class Remote extends Peer {
+  constructor(region: SharedRegion) {
+    super(process.execPath, ['--import', 'tsx', childScript, 'obey'], region);
+  }
+
+  /** The answer of test/helpers/region-child.ts to `request`; its errors come as their codes. */
+  async ask<K extends keyof Requests>(request: K, ...args: Parameters<Requests[K]>) {
+    this.child.stdin!.write(`${JSON.stringify([request, ...args])}\n`);
+    const line = await this.line();
+    if (line === undefined) throw new Error(`the process ended at ${request}`);
+    return JSON.parse(line) as ReturnType<Requests[K]>;
+  }
 }
