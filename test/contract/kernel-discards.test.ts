@@ -215,8 +215,8 @@ describeContract(
         const b = open.attach(a);
         a.unpin(2 * page, 4 * page);
         discard();
-        const late = open.attach(a);
         expect(lostBy(b)).to.deep.equal([pages(2, 4)]);
+        const late = open.attach(a);
         expect(lostBy(a)).to.deep.equal([pages(2, 4)]);
         expect(lostBy(late)).to.deep.equal([]);
         for (const each of [a, b, late]) expect(lostBy(each)).to.deep.equal([]);

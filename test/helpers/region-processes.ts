@@ -3,9 +3,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { SharedRegion } from '../../lib/index.ts';
+import type { ByteRange, PinResult, SharedRegion } from '../../lib/index.ts';
 import { nativeProgram } from './native-program.ts';
-import type { Requests } from './region-child.ts';
 
 const childScript = fileURLToPath(new URL('./region-child.ts', import.meta.url));
 
@@ -63,17 +62,38 @@ export function nodePeer(region: SharedRegion, command: string): Peer {
   return new Peer(process.execPath, ['--import', 'tsx', childScript, command], region);
 }
 
-/** A Node process that calls the methods of its own object on the region when it is asked to. */
+/** What test/native/region_peer.cc answers to `obey`, in whole units or bytes as SharedRegion does. */
+interface Requests {
+  pin(offset?: number, length?: number): { state: PinResult; lost: ByteRange[] };
+  unpin(offset?: number, length?: number): 'done';
+  purge(offset?: number, length?: number): number;
+  pinStatus(offset?: number, length?: number): 'pinned' | 'unpinned';
+  fill(value: number, offset?: number, length?: number): 'done';
+  /** The values of the bytes in the range. */
+  look(offset?: number, length?: number): number[];
+  /** The first byte of the range; null if the range cannot be read whole. */
+  tryRead(offset?: number, length?: number): number | null;
+}
+
+/** A process with an object of its own on the region, which it uses as it is asked to. It is C++, and there at once. */
 export class Remote extends Peer {
+  readonly #size: number;
+
   constructor(region: SharedRegion) {
-    super(process.execPath, ['--import', 'tsx', childScript, 'obey'], region);
+    super(nativeProgram('region_peer'), ['3', 'obey'], region);
+    this.#size = region.size;
   }
 
-  /** The answer of test/helpers/region-child.ts to `request`; its errors come as their codes. */
-  async ask<K extends keyof Requests>(request: K, ...args: Parameters<Requests[K]>) {
-    this.child.stdin!.write(`${JSON.stringify([request, ...args])}\n`);
+  /** Sends a request, for the whole region if it says no more. An error comes as its number. */
+  async ask<K extends keyof Requests>(
+    request: K,
+    ...args: Parameters<Requests[K]>
+  ): Promise<ReturnType<Requests[K]>> {
+    const numbers = (request === 'fill' ? args : [0, ...args]) as number[];
+    const [value, offset = 0, length = this.#size - offset] = numbers;
+    this.child.stdin!.write(`${request} ${offset} ${length} ${value}\n`);
     const line = await this.line();
     if (line === undefined) throw new Error(`the process ended at ${request}`);
-    return JSON.parse(line) as ReturnType<Requests[K]>;
+    return JSON.parse(line);
   }
 }

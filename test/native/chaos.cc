@@ -63,7 +63,8 @@ class Worker {
     attach();
     if (random_() % 4 == 0) {
       // Die by one's own hand, somewhere inside an operation to come.
-      at_stage(static_cast<Stage>(random_() % 10), die_here, 1 + static_cast<int>(random_() % 40));
+      constexpr unsigned kStages = static_cast<unsigned>(Stage::kKernelUnpinned) + 1;
+      at_stage(static_cast<Stage>(random_() % kStages), die_here, 1 + static_cast<int>(random_() % 40));
     }
     while (!ledger_.stopping()) {
       step();

@@ -130,13 +130,12 @@ TEST(a_peer_cannot_move_the_tables_after_they_were_checked) {
   auto a = make_region(16 * kPage);
   auto b = attach_or_exit(a->fd());
   RawControl control(a->fd());
-  const off_t end = lseek(a->fd(), 0, SEEK_END);
   Header lie = control.header();
   lie.words_offset = uint64_t{1} << 50;
   lie.unit_count = uint64_t{1} << 40;
   lie.size = uint64_t{1} << 52;
   lie.slot_count = 1000000;
-  CHECK(pwrite(a->fd(), &lie, sizeof lie, end - static_cast<off_t>(kHeaderSize)) == sizeof lie);
+  *control.shared_header() = lie;
   CHECK_EQ(b->size(), 16 * kPage);
   CHECK_EQ(pin(*b, 0, 16 * kPage).code, Code::kOk);
   CHECK_EQ(pin(*b, 16 * kPage, kPage).code, Code::kInvalidRange);
@@ -181,6 +180,7 @@ TEST(a_file_made_to_keep_an_attacher_busy_does_not) {
 }
 
 TEST(a_hollow_file_of_terabytes_does_not_either) {
+  if (!makes_memfds()) SKIP("only a memfd can be made by hand and be that large");
   for (int shift : {40, 44, 46}) {
     const Result<Layout> made = make_layout(uint64_t{1} << shift, page_size(), 60);
     REQUIRE(made.ok());

@@ -44,7 +44,11 @@ std::unique_ptr<Child> sleeping_purger(Region& region) {
 // Waits until a pin of everything has taken the first three units and waits for the fourth.
 void wait_until_half_pinned(Region& region) {
   RawControl control(region.fd());
-  while ((*control.word(2) & kHolderBits) == 0) nap_ms(1);
+  const auto held = [&] {
+    const uint64_t word = load_acquire(control.word(2));
+    return state_of(word) != UnitState::kPurging && (word & kHolderBits) != 0;
+  };
+  while (!held()) nap_ms(1);
 }
 
 }  // namespace
@@ -144,8 +148,9 @@ TEST(an_orphaned_refill_is_no_less_lost_when_its_discard_fails) {
   *control.word(0) = unit_word(UnitState::kRefilling, kReleased);  // refilling, and nobody holds it
   static int fd;
   fd = a->fd();
-  at_stage(Stage::kMarked, [] { fcntl(fd, F_ADD_SEALS, 0x0010 /* F_SEAL_FUTURE_WRITE */); });
+  at_stage(Stage::kMarked, [] { refuse_discards(fd); });
   purge(*a, 0, 4 * kPage);
+  end_refusal();
   stage_hook = nullptr;
   CHECK(pin(*a, 0, kPage).purged);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "core/backends/backend.h"
+#include "core/backends/selector.h"
 #include "core/pins/layout.h"
 #include "core/pins/words.h"
 #include "core/platform/page.h"
@@ -98,6 +100,42 @@ inline void at_stage(Stage stage, void (*action)(), int nth = 1) {
 }
 inline void die_here() { ::kill(getpid(), SIGKILL); }
 
+// The backend that is tested: ASHMEM_COMPAT_TEST_BACKEND, or memfd. Where it does not work, the program ends as skipped at the first
+// test that wants it.
+inline const Backend& test_backend() {
+  static const Backend* const chosen = [] {
+    const char* asked = getenv("ASHMEM_COMPAT_TEST_BACKEND");
+    const char* name = asked && *asked ? asked : "memfd";
+    const Result<const Backend*> found = choose_backend(name, Scope::kShared);
+    if (!found.ok()) {
+      printf("skipped: no %s here: %s\n", name, found.status().detail);
+      fflush(stdout);
+      _exit(77);
+    }
+    return found.value();
+  }();
+  return *chosen;
+}
+
+// What is known of a backend, for tests of one of its traits.
+inline bool on(const char* name) { return strcmp(test_backend().name(), name) == 0; }
+// Its files are memfds: they have seals, and can be copied, cut and grown.
+inline bool makes_memfds() { return on("memfd"); }
+// It leaves what is unpinned to the kernel.
+inline bool kernel_discards() { return on("ashmem"); }
+
+// From here on a discard through `fd` fails, with the errno that is returned: by a seal, which stays, or where files have
+// none, because mappings that are locked are not to be punched.
+inline int refuse_discards(int fd) {
+  if (makes_memfds()) {
+    fcntl(fd, F_ADD_SEALS, 0x0010 /* F_SEAL_FUTURE_WRITE */);
+    return EPERM;
+  }
+  mlockall(MCL_CURRENT);
+  return EINVAL;
+}
+inline void end_refusal() { munlockall(); }
+
 inline std::unique_ptr<Region> make_region(uint64_t size, uint32_t max_processes = 0,
                                            uint32_t busy_ms = 1000) {
   RegionOptions options;
@@ -105,7 +143,7 @@ inline std::unique_ptr<Region> make_region(uint64_t size, uint32_t max_processes
   options.size = size;
   options.max_processes = max_processes;
   options.busy_timeout_ms = busy_ms;
-  Result<std::unique_ptr<Region>> made = memfd_backend.create(options);
+  Result<std::unique_ptr<Region>> made = test_backend().create(options);
   if (!made.ok()) {
     fprintf(stderr, "create: code %d errno %d %s\n", static_cast<int>(made.status().code),
             made.status().error, made.status().detail ? made.status().detail : "");
@@ -117,7 +155,7 @@ inline std::unique_ptr<Region> make_region(uint64_t size, uint32_t max_processes
 inline Result<std::unique_ptr<Region>> try_attach(int fd, uint32_t busy_ms = 1000) {
   RegionOptions options;
   options.busy_timeout_ms = busy_ms;
-  return memfd_backend.attach(Fd(fcntl(fd, F_DUPFD_CLOEXEC, 0)), options);
+  return test_backend().attach(Fd(fcntl(fd, F_DUPFD_CLOEXEC, 0)), options);
 }
 
 // For a child, whose failure to attach the parent sees as an exit status.
@@ -174,18 +212,31 @@ inline bool is_pinned(Region& region, uint64_t offset, uint64_t length) {
   return pinned;
 }
 
-// The control area of a region as a peer that plays by no rules sees it.
+// Bytes in a region's file, control area and all. A device says 0 to fstat(2), and has a call of its own.
+inline uint64_t file_size(int fd) {
+  const int area = ioctl(fd, _IO(0x77, 4) /* ASHMEM_GET_SIZE */, 0);
+  return static_cast<uint64_t>(area > 0 ? area : lseek(fd, 0, SEEK_END));
+}
+
+// The control area of a region as a peer that plays by no rules sees it. Mapped and not read, as devices may know no read.
 class RawControl {
  public:
   explicit RawControl(int fd) {
-    const off_t end = lseek(fd, 0, SEEK_END);
-    pread(fd, &header_, sizeof header_, end - static_cast<off_t>(kHeaderSize));
-    length_ = static_cast<size_t>(end) - header_.control_offset;
+    const uint64_t end = file_size(fd);
+    const uint64_t page = kernel_page_size();
+    const uint64_t last = (end - 1) / page * page;
+    void* p = mmap(nullptr, page, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(last));
+    if (p == MAP_FAILED) abort();
+    memcpy(&header_, static_cast<char*>(p) + (end - kHeaderSize - last), sizeof header_);
+    munmap(p, page);
+    length_ = static_cast<size_t>(end - header_.control_offset);
     base_ = static_cast<char*>(mmap(nullptr, length_, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
                                     static_cast<off_t>(header_.control_offset)));
   }
   ~RawControl() { munmap(base_, length_); }
   const Header& header() const { return header_; }
+  // The one that everybody maps.
+  Header* shared_header() const { return reinterpret_cast<Header*>(base_ + length_ - kHeaderSize); }
   char* base() const { return base_; }
   size_t length() const { return length_; }
   uint64_t* word(uint64_t unit) const { return at(header_.words_offset) + unit; }

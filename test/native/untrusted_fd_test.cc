@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "core/backends/ashmem_device.h"
 #include "core/platform/system_calls.h"
 #include "native/check.h"
 #include "native/processes.h"
@@ -37,9 +38,37 @@ Fd copy_of(int region, off_t size, int seals) {
 
 constexpr int kShrink = 2, kGrow = 4;
 
+// A file of `size` bytes of the backend that is tested, made by hand.
+Fd raw_file(uint64_t size) {
+  if (!makes_memfds()) {
+    Fd fd;
+    for (int source = 0; ashmem::source_name(source) && !fd.valid(); ++source) {
+      if (ashmem::prepare(source)) fd = ashmem::open_area(source, "copy", size);
+    }
+    return fd;
+  }
+  Fd fd(raw_memfd_create("copy", 3));
+  if (ftruncate(fd.get(), static_cast<off_t>(size)) != 0) return Fd();
+  return fcntl(fd.get(), F_ADD_SEALS, kShrink | kGrow) == 0 ? std::move(fd) : Fd();
+}
+
+// A file of `size` bytes that begins as the region does, with `length` bytes of `patch` at `at`.
+Fd patched_copy(int region, uint64_t size, uint64_t at, const void* patch, size_t length) {
+  const uint64_t whole = file_size(region);
+  Fd fd = raw_file(size);
+  void* from = mmap(nullptr, whole, PROT_READ, MAP_SHARED, region, 0);
+  void* to = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (from == MAP_FAILED || to == MAP_FAILED) return Fd();
+  memcpy(to, from, size < whole ? size : whole);
+  memcpy(static_cast<char*>(to) + at, patch, length);
+  munmap(from, whole);
+  munmap(to, size);
+  return fd;
+}
+
 }  // namespace
 
-TEST(things_that_are_no_memfd) {
+TEST(things_that_are_neither_memfd_nor_area) {
   int pipe_fds[2];
   CHECK(pipe(pipe_fds) == 0);
   int sockets[2];
@@ -71,6 +100,7 @@ TEST(memfds_that_are_no_region) {
 }
 
 TEST(copies_that_are_unsealed_cut_or_grown) {
+  if (!makes_memfds()) SKIP("the size of an area is fixed by its first mapping");
   auto a = make_region(3 * kPage);
   const off_t whole = lseek(a->fd(), 0, SEEK_END);
   CHECK_EQ(attach_code(copy_of(a->fd(), whole, 0).get()), Code::kUntrustedFd);
@@ -83,9 +113,34 @@ TEST(copies_that_are_unsealed_cut_or_grown) {
   CHECK_EQ(attach_code(copy_of(a->fd(), whole, kShrink | kGrow).get()), Code::kOk);
 }
 
+TEST(areas_without_a_header_at_their_end_are_of_a_foreign_maker) {
+  if (makes_memfds()) SKIP("nobody else makes memfds that could be pinned");
+  auto a = make_region(3 * kPage);
+  const uint64_t whole = file_size(a->fd());
+  for (uint64_t size : {whole - kPage, whole + kPage, whole - 1, whole + 1, kPage, uint64_t{1}}) {
+    const Fd copy = patched_copy(a->fd(), size, 0, nullptr, 0);
+    auto made = try_attach(copy.get());
+    REQUIRE(made.ok());
+    CHECK(!made.value()->counted());
+    CHECK_EQ(made.value()->size(), size);
+  }
+  auto made = try_attach(patched_copy(a->fd(), whole, 0, nullptr, 0).get());
+  REQUIRE(made.ok());
+  CHECK(made.value()->counted());
+}
+
+TEST(areas_that_cannot_be_pinned_to_their_end_are_refused) {
+  if (makes_memfds()) SKIP("pins of memfds are not the kernel's");
+  for (int shift : {32, 40, 62}) {
+    const Fd fd = raw_file(uint64_t{1} << shift);
+    CHECK(fd.valid());
+    CHECK_EQ(attach_code(fd.get()), Code::kUntrustedFd);
+  }
+}
+
 TEST(headers_whose_sizes_lie) {
   auto a = make_region(3 * kPage);
-  const off_t whole = lseek(a->fd(), 0, SEEK_END);
+  const uint64_t whole = file_size(a->fd());
   const struct {
     size_t at;
     uint64_t value;
@@ -106,14 +161,16 @@ TEST(headers_whose_sizes_lie) {
               {offsetof(Header, magic), 0},
               {offsetof(Header, version), 2}};
   for (const auto& lie : lies) {
-    Fd copy = copy_of(a->fd(), whole, kShrink | kGrow);
-    CHECK(pwrite(copy.get(), &lie.value, sizeof lie.value,
-                 whole - static_cast<off_t>(kHeaderSize) + static_cast<off_t>(lie.at)) == 8);
-    CHECK_EQ(attach_code(copy.get()), Code::kUntrustedFd);
+    const Fd copy = patched_copy(a->fd(), whole, whole - kHeaderSize + lie.at, &lie.value, sizeof lie.value);
+    CHECK(copy.valid());
+    // Without the magic number an area is no region of ours, and none that lies.
+    const bool foreign = lie.at == offsetof(Header, magic) && !makes_memfds();
+    CHECK_EQ(attach_code(copy.get()), foreign ? Code::kOk : Code::kUntrustedFd);
   }
 }
 
 TEST(a_huge_hollow_region_is_an_error_and_not_a_crash) {
+  if (!makes_memfds()) SKIP("only a memfd can be made by hand and be that large");
   // A header that is right in every field, in a sparse file of terabytes.
   auto made = make_layout(uint64_t{1} << 45, page_size(), 60);
   REQUIRE(made.ok());
@@ -135,12 +192,17 @@ TEST(an_fd_open_for_writing_only_is_refused_and_for_reading_only_reads) {
   Fd writer(open(path, O_WRONLY));
   CHECK_EQ(attach_code(writer.get()), Code::kUntrustedFd);
   Fd reader(open(path, O_RDONLY));
+  if (!makes_memfds()) {
+    CHECK_EQ(attach_code(reader.get()), Code::kUntrustedFd);
+    SKIP("to open the fd of an area again is to make another area, an empty one");
+  }
   auto made = try_attach(reader.get());
   REQUIRE(made.ok());
   CHECK(made.value()->read_only());
 }
 
 TEST(a_memfd_of_huge_pages_is_refused) {
+  if (!makes_memfds()) SKIP("an area has no huge pages");
   Fd fd(raw_memfd_create("huge", 3 | 4 /* MFD_HUGETLB */));
   if (!fd.valid() || ftruncate(fd.get(), 64 << 20) != 0) SKIP("no huge pages on this machine");
   CHECK(fcntl(fd.get(), F_ADD_SEALS, kShrink | kGrow) == 0);
@@ -150,6 +212,7 @@ TEST(a_memfd_of_huge_pages_is_refused) {
 }
 
 TEST(a_full_descriptor_table_does_not_seal_a_region_for_ever) {
+  if (!makes_memfds()) SKIP("to protect an area takes no descriptor");
   auto a = make_region(kPage);
   Child child([&] {
     auto b = attach_or_exit(a->fd());
