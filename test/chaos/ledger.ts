@@ -61,11 +61,11 @@ export function pattern(seed: number, unit: number, i: number): number {
   return seed ^ Math.imul(i, 0x9e3779b1) ^ Math.imul(unit, 0x85ebca6b);
 }
 
-/** A unit's state, read from the file as any peer may (docs/protocol.md): 0 READY, 1 PURGING, 2 PURGED, 3 REFILLING. */
-export function stateReader(fd: number, fileSize: number): (unit: number) => number {
-  const header = Buffer.alloc(512);
-  readSync(fd, header, 0, 512, fileSize - 512);
-  const wordsOffset = Number(header.readBigUInt64LE(72));
+/**
+ * A unit's state, read from the file as any peer may (docs/protocol.md): 0 READY, 1 PURGING, 2 PURGED, 3 REFILLING. `wordsOffset`: where
+ * the unit words are, which region_peer tells; a device does not say how long its files are, so their header is not to be found here.
+ */
+export function stateReader(fd: number, wordsOffset: number): (unit: number) => number {
   const word = Buffer.alloc(8);
   return (unit) => {
     readSync(fd, word, 0, 8, wordsOffset + unit * 8);

@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { probe, SharedRegion } from '../../lib/index.ts';
+import { type Backend, probe, SharedRegion } from '../../lib/index.ts';
+import { underPressure } from '../helpers/memory-pressure.ts';
 import { nativeProgram } from '../helpers/native-program.ts';
 import { random } from '../helpers/random.ts';
 import { counter, Ledger } from './ledger.ts';
@@ -20,6 +21,12 @@ export interface ChaosOptions {
   nodeWorkers?: number;
   /** Attached processes that do nothing: 59 push the others into the extra words. */
   idle?: number;
+  /** Default: the best here. */
+  backend?: Backend;
+  /** One process more makes the kernel discard what is unpinned, again and again. Only root can. */
+  dropCaches?: boolean;
+  /** Memory is made short, again and again, so that the kernel discards for its own reasons. In the virtual machine alone. */
+  pressure?: boolean;
 }
 
 export interface ChaosResult {
@@ -35,11 +42,14 @@ export interface ChaosResult {
   leakedPins: number;
   /** Bytes still in memory after a purge of everything. */
   leakedBytes: number;
+  /** How often memory was so short that the kernel discarded something. */
+  shortages: number;
 }
 
 /** Bytes of a unit: the smallest there can be. */
 const unit = probe().pageSize;
 const workerPath = fileURLToPath(new URL('./worker.ts', import.meta.url));
+const hasMemfd = probe().backends.some(({ name, available }) => name === 'memfd' && available);
 const openFds = () => readdirSync('/proc/self/fd').length;
 
 /** Lets processes loose on one region for a while, killing and stopping them at random; nothing that was promised may be lost. */
@@ -51,8 +61,14 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
     size: units * unit,
     granularity: unit,
     maxProcesses: options.maxProcesses ?? 60,
+    ...(options.backend ? { backend: options.backend } : {}),
   });
-  const ledgerRegion = SharedRegion.create({ name: 'chaos-ledger', size: Ledger.bytes(units) });
+  // Of a backend that cannot lose it, where there is one: it is what the victim is judged by.
+  const ledgerRegion = SharedRegion.create({
+    name: 'chaos-ledger',
+    size: Ledger.bytes(units),
+    ...(hasMemfd ? { backend: 'memfd' } : {}),
+  });
   const ledger = new Ledger(ledgerRegion);
   region.unpin();
   const next = random(seed);
@@ -60,8 +76,18 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
   let failures = 0;
   let over = false;
 
-  const driver = spawn(nativeProgram('chaos'), ['3', '4', `${workers}`, `${seconds}`, `${seed}`, `${idle}`], {
+  const env = { ...process.env, ASHMEM_COMPAT_TEST_BACKEND: region.backend };
+  const layout = spawnSync(nativeProgram('region_peer'), ['3', 'layout'], {
+    stdio: ['ignore', 'pipe', 'inherit', region.fd],
+    env,
+  });
+  const wordsOffset = String(layout.stdout).trim().split(' ')[1]!;
+
+  const numbers = [workers, seconds, seed, idle].map(String);
+  const drop = options.dropCaches ? ['drop'] : [];
+  const driver = spawn(nativeProgram('chaos'), ['3', '4', ...numbers, ...drop], {
     stdio: ['ignore', 'pipe', 'inherit', region.fd, ledgerRegion.fd],
+    env,
   });
   let printed = '';
   driver.stdout!.on('data', (chunk) => {
@@ -74,9 +100,13 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
 
   const nodeLife = async (): Promise<void> => {
     while (!over) {
-      const child = spawn(process.execPath, ['--import', 'tsx', workerPath, `${next(2 ** 31)}`], {
-        stdio: ['ignore', 'ignore', 'inherit', region.fd, ledgerRegion.fd],
-      });
+      const child = spawn(
+        process.execPath,
+        ['--import', 'tsx', workerPath, `${next(2 ** 31)}`, wordsOffset],
+        {
+          stdio: ['ignore', 'ignore', 'inherit', region.fd, ledgerRegion.fd],
+        },
+      );
       // By 'exit' the child has been reaped, but its pid is not given out again so soon.
       const exit = once(child, 'exit');
       const ended = exit.then(([code, signal]) => {
@@ -90,7 +120,13 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
       await ended;
     }
   };
-  await Promise.all([driverEnd, ...Array.from({ length: nodeWorkers }, nodeLife)]);
+  let shortages = 0;
+  const shortLife = async (): Promise<void> => {
+    while (!over && (await underPressure(region.backend, () => over))) shortages++;
+  };
+  const lives = Array.from({ length: nodeWorkers }, nodeLife);
+  if (options.pressure) lives.push(shortLife());
+  await Promise.all([driverEnd, ...lives]);
 
   const driverDeaths = Number(/deaths (\d+)/.exec(printed)?.[1] ?? 0);
   const leakedPins = region.stats().pinned;
@@ -105,6 +141,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
     leakedPins,
     leakedBytes: region.stats().resident,
     leakedFds: 0,
+    shortages,
   };
   region.close();
   ledgerRegion.close();

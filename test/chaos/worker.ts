@@ -1,6 +1,5 @@
 // A Node process among the chaos: pins, writes, verifies, unpins, purges, attaches anew, until it is killed or told to stop.
-// Usage: worker.ts SEED, with the victim as fd 3 and the ledger as fd 4. The rules are those of test/native/chaos.cc.
-import { fstatSync } from 'node:fs';
+// Usage: worker.ts SEED WORDS_OFFSET, with the victim as fd 3 and the ledger as fd 4. The rules are those of test/native/chaos.cc.
 import { AshmemError, type ByteRange, SharedRegion } from '../../lib/index.ts';
 import { random } from '../helpers/random.ts';
 import { counter, Ledger, pattern, stateReader } from './ledger.ts';
@@ -23,7 +22,7 @@ function attach(): SharedRegion {
 let region = attach();
 const unitBytes = region.granularity;
 const units = region.size / unitBytes;
-const state = stateReader(3, fstatSync(3).size);
+const state = stateReader(3, Number(process.argv[3]));
 
 function content(unit: number): Int32Array {
   return new Int32Array(region.buffer, unit * unitBytes, unitBytes / 4);

@@ -1,6 +1,6 @@
 // Chaos: processes pin, write, verify, unpin, purge, attach, close, and die anywhere; every byte that was promised is checked.
 //
-// Usage: chaos REGION_FD LEDGER_FD WORKERS SECONDS SEED [IDLE]
+// Usage: chaos REGION_FD LEDGER_FD WORKERS SECONDS SEED [IDLE [drop]]
 //
 // Both fds are regions (docs/protocol.md). The one is the victim. The other, which nobody ever unpins, is the ledger: 64 words
 // of 32 bits of counters, then 4 words for each unit of the victim:
@@ -9,6 +9,8 @@
 // true whoever dies. Prints "deaths D operations O violations V busy B".
 //
 // IDLE processes attach first and do nothing, so that with 59 of them the workers' bits are in the extra words.
+//
+// With `drop`, one process more makes the kernel discard what is unpinned, at random times: it writes to /proc/sys/vm/drop_caches.
 //
 // Kills come from the driver at random times, and from the workers themselves at random stages inside an operation; others are
 // stopped and continued. The same seed makes the same choices; what the scheduler makes of them differs.
@@ -214,6 +216,29 @@ class Worker {
   std::unique_ptr<Region> region_;
 };
 
+// Makes the kernel run its shrinkers, ever again. A list of a few pages is too short for them to look at, so that ashmem's gets a long
+// one besides, of a region that is discarded with the others.
+[[noreturn]] void drop_caches(uint32_t seed) {
+  std::mt19937 random(seed);
+  RegionOptions options;
+  options.name = "chaos-ballast";
+  options.size = 16u << 20;
+  options.granularity = options.size;
+  const auto ballast = test_backend().create(options);
+  if (!ballast.ok()) _exit(5);
+  for (;;) {
+    unpin(*ballast.value(), 0, options.size);
+    // Opened anew each time: the shrinkers may have to run twice, and each write is one run.
+    for (unsigned i = 1 + random() % 3; i > 0; --i) {
+      Fd file(open("/proc/sys/vm/drop_caches", O_WRONLY));
+      if (write(file.get(), "2", 1) != 1) _exit(6);
+    }
+    pin(*ballast.value(), 0, options.size);
+    timespec t{0, static_cast<long>(random() % 20'000'000)};
+    nanosleep(&t, nullptr);
+  }
+}
+
 // Cleans up after a dead worker before its pid can belong to somebody else.
 void clear_locks(const Ledger& ledger, uint64_t units, pid_t pid) {
   for (uint64_t unit = 0; unit < units; ++unit) {
@@ -231,8 +256,8 @@ uint64_t now_ms() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 6 && argc != 7) {
-    fprintf(stderr, "usage: chaos REGION_FD LEDGER_FD WORKERS SECONDS SEED [IDLE]\n");
+  if (argc < 6 || argc > 8 || (argc == 8 && strcmp(argv[7], "drop") != 0)) {
+    fprintf(stderr, "usage: chaos REGION_FD LEDGER_FD WORKERS SECONDS SEED [IDLE [drop]]\n");
     return 2;
   }
   const int region_fd = atoi(argv[1]);
@@ -258,7 +283,12 @@ int main(int argc, char** argv) {
       _exit(Worker(region_fd, ledger, worker_seed).run());
     }
   };
-  const auto idle = idle_processes(region_fd, argc == 7 ? atoi(argv[6]) : 0);
+  const auto idle = idle_processes(region_fd, argc >= 7 ? atoi(argv[6]) : 0);
+  std::unique_ptr<Child> dropper;
+  if (argc == 8) {
+    const uint32_t dropper_seed = static_cast<uint32_t>(random());
+    dropper = std::make_unique<Child>([&]() -> int { drop_caches(dropper_seed); });
+  }
   for (unsigned i = 0; i < workers; ++i) start(i);
 
   uint64_t deaths = 0;

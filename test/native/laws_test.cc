@@ -488,7 +488,8 @@ TEST(law3_a_purger_killed_inside_its_discard_is_finished_by_the_next) {
       return 0;
     });
     CHECK_EQ(purger.reap(), -SIGKILL);
-    CHECK_EQ(purge(*a, 0, 4 * kPage), 4 * kPage);         // by a purge
+    // By a purge; where the kernel discards, it settles what the dead have left before it counts.
+    CHECK_EQ(purge(*a, 0, 4 * kPage), kernel_discards() ? 0 : 4 * kPage);
     const Pinned pinned = pin(*a, 4 * kPage, 4 * kPage);  // by a pin
     CHECK(pinned.code == Code::kOk && pinned.purged);
     CHECK(all(*a, 0, 8 * kPage, 0));
@@ -499,7 +500,6 @@ TEST(law3_a_purger_killed_inside_its_discard_is_finished_by_the_next) {
 
 TEST(law6_a_frozen_holder_or_attacher_stops_nobody) {
   auto a = make_region(2 * kPage, 4, 50);
-  unpin(*a, 0, 2 * kPage);
   Child attacher([&] {
     at_stage(Stage::kSlotClaimed, stop_here);
     auto b = attach_or_exit(a->fd());
@@ -513,6 +513,7 @@ TEST(law6_a_frozen_holder_or_attacher_stops_nobody) {
     return 0;
   });
   REQUIRE(holder.wait_stopped());
+  unpin(*a, 0, 2 * kPage);
   CHECK_EQ(pin(*a, 0, 2 * kPage).code, Code::kOk);
   unpin(*a, 0, 2 * kPage);
   CHECK_EQ(purge(*a, 0, 2 * kPage), kPage);
