@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { SharedRegion } from '../../lib/index.ts';
 import { pageSize as page } from '../helpers/page.ts';
-import { nodePeer, type Peer, Remote } from '../helpers/region-processes.ts';
+import { type Peer, Remote } from '../helpers/region-processes.ts';
 import { describeContract } from './backends.ts';
 
 const pages = (offset: number, length: number) => ({ offset: offset * page, length: length * page });
@@ -111,7 +111,7 @@ describeContract(
       expect(await holder.ask('pin')).to.deep.equal(kept);
       region.unpin();
       await holder.killed();
-      expect(await peer(nodePeer(region, 'attach')).line()).to.equal('attached');
+      expect(await peer(new Remote(region)).ask('look', 0, page)).to.deep.equal([7]);
       discard();
       expect(region.pin()).to.equal('purged');
     });
