@@ -76,11 +76,9 @@ describeContract('bytes', (backend) => {
     const before = { fds: openFds(), maps: mappings(name) };
     const use = (i: number) => {
       const a = backend.create(1 << 20, { name });
-      new Uint8Array(a.buffer).fill(1);
-      if (i % 2) a.close();
-      if (!backend.shared) return;
-      const b = i % 2 ? backend.create(1 << 20, { name }) : SharedRegion.fromFd(a.fd);
+      const b = backend.shared ? SharedRegion.fromFd(a.fd) : backend.create(1 << 20, { name });
       new Uint8Array(b.buffer).fill(1);
+      if (i % 2) a.close();
       if (i % 3) b.close();
     };
     for (let i = 0; i < 100; i++) use(i);
