@@ -12,8 +12,8 @@ export interface ContractBackend {
   readonly provoke: (() => void) | string;
   /** A region has fewer bytes than this. */
   readonly sizeLimit: number;
-  /** Which ranges a tryRead holds, so that nothing of them can be lost meanwhile. */
-  readonly readsHold: 'all' | 'unpinned ones' | 'none';
+  /** A tryRead holds its range, so that nothing of it can be lost meanwhile. */
+  readonly readsHold: boolean;
   create(size: number, options?: Partial<CreateOptions>): SharedRegion;
 }
 
@@ -54,28 +54,28 @@ const traits: Record<Backend, Omit<ContractBackend, 'name' | 'create'>> = {
     kernelDiscards: true,
     provoke: noDropCaches() ?? (() => runShrinkers('ashmem')),
     sizeLimit: 2 ** 32,
-    readsHold: 'unpinned ones',
+    readsHold: false,
   },
   vrange: {
     shared: true,
     kernelDiscards: true,
     provoke: 'no test has been written for it',
     sizeLimit: Number.POSITIVE_INFINITY,
-    readsHold: 'none',
+    readsHold: false,
   },
   memfd: {
     shared: true,
     kernelDiscards: false,
     provoke: 'the kernel does not discard a memfd: processes do, by purge()',
     sizeLimit: Number.POSITIVE_INFINITY,
-    readsHold: 'none',
+    readsHold: false,
   },
   anonymous: {
     shared: false,
     kernelDiscards: true,
     provoke: 'MADV_FREE is taken under pressure alone, when the kernel likes',
     sizeLimit: Number.POSITIVE_INFINITY,
-    readsHold: 'all',
+    readsHold: true,
   },
 };
 

@@ -151,16 +151,37 @@ describeContract(
       expect(lostBy(a)).to.deep.equal([pages(0, 4)]);
     });
 
-    it('is not what a tryRead is looking at', () => {
+    for (const [what, before, after] of [
+      ['unpinned', true, false],
+      ['pinned at first', false, false],
+      ['refilled before it ends', true, true],
+      ['pinned at first, and refilled before it ends', false, true],
+    ] as const) {
+      it(`is lost to the tryRead that looks at it: ${what}`, () => {
+        const a = region(4 * page);
+        if (before) a.unpin();
+        const result = a.tryRead(0, 4 * page, (bytes) => {
+          expect(allAre(bytes, 7)).to.equal(true);
+          if (!before) a.unpin();
+          discard();
+          if (!after) return 'whole';
+          expect(a.pin()).to.equal('purged');
+          bytes.fill(7);
+          a.unpin();
+          return 'whole';
+        });
+        expect(result).to.equal(undefined);
+        expect(lostBy(a)).to.deep.equal(after ? [] : [pages(0, 4)]);
+      });
+    }
+
+    it('is whole to a tryRead if it was pinned all the while', () => {
       const a = region(4 * page);
-      a.unpin();
-      const whole = a.tryRead(0, 4 * page, (bytes) => {
+      const result = a.tryRead(0, 4 * page, (bytes) => {
         discard();
         return allAre(bytes, 7);
       });
-      expect(whole).to.equal(true);
-      discard();
-      expect(a.tryRead(0, 4 * page, () => 1)).to.equal(undefined);
+      expect(result).to.equal(true);
     });
 
     it('is counted as purged, and takes no memory', () => {

@@ -209,6 +209,31 @@ TEST(what_nobody_alive_holds_can_be_discarded_after_the_next_meeting) {
   }
 }
 
+TEST(a_purge_sees_a_death_that_has_only_just_happened) {
+  if (!kernel_discards()) SKIP("the kernel does not discard regions of this backend");
+  auto a = filled_region();
+  int missed = 0;
+  for (int i = 0; i < 50; ++i) {
+    Child child([&] {
+      auto b = attach_or_exit(a->fd());
+      pin(*b, 0, kPage);
+      stop_here();
+      return 0;
+    });
+    REQUIRE(child.wait_stopped());
+    pin(*a, 0, kPage);
+    unpin(
+        *a, 0,
+        kPage);  // looks at the other holder, who is alive: that must not be remembered for longer than this
+    child.kill_and_reap();
+    if (purge(*a, 0, kPage) != kPage) ++missed;
+    CHECK_EQ(pin(*a, 0, kPage).code, Code::kOk);
+    fill(*a, 0, kPage, 7);
+    unpin(*a, 0, kPage);
+  }
+  CHECK_EQ(missed, 0);
+}
+
 TEST(a_process_that_is_stopped_inside_delays_others_for_a_bounded_time_only) {
   if (!kernel_discards()) SKIP("the kernel does not discard regions of this backend");
   for (const Stage stage :

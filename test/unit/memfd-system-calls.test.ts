@@ -35,9 +35,9 @@ describe('the system calls of a memfd region', () => {
       const out = join(folder, 'trace');
       const run = spawnSync('strace', ['-f', '-o', out, process.execPath, '--import', 'tsx', script]);
       if (run.status !== 0 && /ptrace/.test(String(run.stderr))) {
-      console.log('        skipped: strace may not trace here');
-      this.skip();
-    }
+        console.log('        skipped: strace may not trace here');
+        this.skip();
+      }
       expect(run.status, String(run.stderr)).to.equal(0);
       const lines = readFileSync(out, 'utf8').split('\n');
       const begin = lines.findIndex((line) => /write\(2, "begin"/.test(line));
