@@ -194,7 +194,7 @@ bool SharedRegion::unpin_at_once(uint64_t u) {
   const bool last = held && !holds(unit);
   if (last) let_go(u, true);
   process.lock().unlock();
-  if (last) process.table().relinquish(u, 1);
+  if (last) process.table().relinquish_own(u, 1);
   return held;
 }
 
@@ -300,7 +300,7 @@ Status SharedRegion::unpin_slowly(uint64_t offset, uint64_t length) {
     if (!holds(units_[u])) let_go(u, true);
   }
   process.lock().unlock();
-  process.table().relinquish(first, count);
+  process.table().relinquish_own(first, count);
   return Status::Ok();
 }
 
@@ -345,7 +345,7 @@ void SharedRegion::drop_hold(uint64_t first, uint64_t count) {
   process.lock().lock();
   for (uint64_t u = first; u < first + count; ++u) process.drop_holder(u, PinTable::Refill::kNone);
   process.lock().unlock();
-  if (count > 0) process.table().relinquish(first, count);
+  if (count > 0) process.table().relinquish_own(first, count);
 }
 
 // Of units that are left to the kernel each look is a pin for a moment: the second one learns what was discarded since the

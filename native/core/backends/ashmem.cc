@@ -133,7 +133,8 @@ Device find_device(bool* passing) {
     return device;
   }
   for (int source = 0; ashmem::source_name(source) != nullptr; ++source) {
-    Attempt& attempt = *new (shared) Attempt{source, Step::kOpen, false, 0, false};
+    Attempt& attempt = *static_cast<Attempt*>(shared);
+    attempt = {source, Step::kOpen, false, 0, false};
     if (!ashmem::prepare(source)) {
       attempt.error = ENOENT;
     } else if (const Trial trial = try_call(try_source, shared); trial.killed) {
@@ -184,6 +185,7 @@ class AshmemBackend final : public Backend {
     Result<Layout> layout = make_layout(options.size, options.granularity ? options.granularity : page_size(),
                                         options.max_processes ? options.max_processes : kDefaultSlots);
     if (!layout.ok()) return layout.status();
+    // What remembered() keeps is never freed. NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks)
     Fd fd = ashmem::open_area(device().source, options.name.c_str(), layout.value().file_size);
     if (!fd.valid()) return Status::System("open", Code::kSystem, "no area to be had from the ashmem device");
     return create_shared_region(kOps, std::move(fd), layout.value(), options);

@@ -80,14 +80,14 @@ void PinTable::unpin_in_kernel(uint64_t first, uint64_t count, Mark kind) {
   end_relinquishing(first, count, kind, status.ok() ? kVolatile : 0);
 }
 
-void PinTable::relinquish_to_kernel(uint64_t first, uint64_t count) {
+void PinTable::relinquish_to_kernel(uint64_t first, uint64_t count, Census::Freshness freshness) {
   // The kernel discards a range that was unpinned at once as one. Short ones let it take as little as it needs.
   constexpr uint64_t kLongestRange = 1u << 20;
   const Layout& layout = control_.layout();
   const uint64_t longest = layout.granularity >= kLongestRange ? 1 : kLongestRange / layout.granularity;
   fence_seq_cst();  // after our own bits are gone, before the look at whoever else is there
   stage(Stage::kGivenUp);
-  Census census(slots_, Census::kWithinTick);
+  Census census(slots_, freshness);
   Mark kind = Mark::kSkipped;  // of the run start .. u
   uint64_t start = first;
   for (uint64_t u = first; u <= first + count; ++u) {

@@ -341,7 +341,7 @@ PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
     if (s == UnitState::kPurging) {
       if (!purger_is_void(w)) return Mark::kSkipped;
       if (kernel_) {
-        relinquish_to_kernel(unit, 1);
+        relinquish(unit, 1);
       } else if (adopt(unit, w, census)) {
         return Mark::kAdopted;
       }

@@ -90,7 +90,13 @@ class PinTable {
   // K2, K3, K4, where the kernel discards: leaves to it what no living process holds. To be called for units after their
   // give(), and by anyone who wants what the dead have left behind. Units that cannot be left now stay pinned.
   void relinquish(uint64_t first, uint64_t count) {
-    if (kernel_ && !(count == 1 && others_hold(first))) relinquish_to_kernel(first, count);
+    if (kernel_) relinquish_to_kernel(first, count, Census::kNow);
+  }
+  // The same after an unpin, which is not to cost a system call each time that somebody else holds the unit too.
+  void relinquish_own(uint64_t first, uint64_t count) {
+    if (kernel_ && !(count == 1 && others_hold(first))) {
+      relinquish_to_kernel(first, count, Census::kWithinTick);
+    }
   }
   // Whether the unit is left to the kernel, which may have discarded it without a word.
   bool left_to_kernel(uint64_t unit) const {
@@ -155,7 +161,7 @@ class PinTable {
            load_acquire(&control_.slot(0)->life) == creator_ && slots_.known_alive(0);
   }
   bool pin_in_kernel(uint64_t unit, uint64_t word, Take* taken);
-  void relinquish_to_kernel(uint64_t first, uint64_t count);
+  void relinquish_to_kernel(uint64_t first, uint64_t count, Census::Freshness freshness);
   Mark mark_relinquished(uint64_t unit, Census& census);
   void unpin_in_kernel(uint64_t first, uint64_t count, Mark kind);
   void end_relinquishing(uint64_t first, uint64_t count, Mark kind, uint64_t volatile_bit);

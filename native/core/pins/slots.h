@@ -37,7 +37,7 @@ class Slots {
   // True if holder bits and purges of `slot`'s owner are void: no owner, one that is attaching, or one that is dead.
   // `*life` is what the verdict is about.
   bool is_void(uint32_t slot, uint64_t* life);
-  // The same, asking the system about an owner at most once in a tick of the coarse clock.
+  // The same, asking the system about an owner at most once in a tick of coarse_tick().
   bool is_void_in_tick(uint32_t slot, uint64_t* life);
   // True if the owner was found alive in this tick; false if that is not known without asking.
   bool known_alive(uint32_t slot) const {
@@ -86,7 +86,7 @@ class Census {
  public:
   enum Freshness {
     kNow,
-    kWithinTick,  // whoever was alive earlier in this tick of the coarse clock (a few ms) counts as alive
+    kWithinTick,  // whoever was alive earlier in this tick of coarse_tick() counts as alive
   };
   explicit Census(Slots& slots, Freshness freshness = kNow) : slots_(slots), freshness_(freshness) {}
 

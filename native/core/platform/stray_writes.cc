@@ -34,8 +34,8 @@ bool is_guarded(uintptr_t address) {
 }
 
 // Only system calls and memory: this runs inside a signal handler.
-bool copy_page(uintptr_t address) {
-  void* page = reinterpret_cast<void*>(address & ~(uintptr_t{page_bytes} - 1));
+bool copy_page(void* address) {
+  void* page = static_cast<char*>(address) - (reinterpret_cast<uintptr_t>(address) & (page_bytes - 1));
   void* copy = mmap(nullptr, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (copy == MAP_FAILED) return false;
   memcpy(copy, page, page_bytes);
@@ -57,8 +57,8 @@ void pass_on(int number, siginfo_t* info, void* context) {
 
 void on_fault(int number, siginfo_t* info, void* context) {
   const int error = errno;
-  const uintptr_t address = reinterpret_cast<uintptr_t>(info->si_addr);
-  if (info->si_code == SEGV_ACCERR && is_guarded(address) && copy_page(address)) {
+  const bool ours = info->si_code == SEGV_ACCERR && is_guarded(reinterpret_cast<uintptr_t>(info->si_addr));
+  if (ours && copy_page(info->si_addr)) {
     errno = error;
     return;
   }
