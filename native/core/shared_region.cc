@@ -92,8 +92,9 @@ class SharedRegion final : public SharedRegionBase {
   Status snapshot_generations();
   Status purge_strays(uint64_t first, uint64_t count);
   bool left_to_kernel(uint64_t first, uint64_t count);
-  PinTable::Take hold(uint64_t first, uint64_t count);
+  PinTable::Take hold(uint64_t first, uint64_t count, bool patient, uint64_t* held);
   void drop_hold(uint64_t first, uint64_t count);
+  static constexpr uint64_t kLongestLook = 256;
   bool whole_in_kernel(uint64_t first, uint64_t count, uint64_t* generations);
   Status notice_kernel_purges(uint64_t first, uint64_t count);
 
@@ -313,8 +314,9 @@ bool SharedRegion::left_to_kernel(uint64_t first, uint64_t count) {
   return false;
 }
 
-// Holds the units for this process, on nobody's behalf: no object counts it. Nothing is held unless all could be, whole.
-PinTable::Take SharedRegion::hold(uint64_t first, uint64_t count) {
+// Holds the units for this process, on nobody's behalf: no object counts it. Stops at the first that is lost or cannot be
+// had; `*held` are those that are held, with one that is lost. Impatient, it waits for nobody.
+PinTable::Take SharedRegion::hold(uint64_t first, uint64_t count, bool patient, uint64_t* held) {
   Attachment& process = *attachment_;
   Census census(process.slots());
   PinTable::Take taken = PinTable::Take::kKept;
@@ -323,7 +325,7 @@ PinTable::Take SharedRegion::hold(uint64_t first, uint64_t count) {
   process.lock().lock();
   while (u < first + count && taken == PinTable::Take::kKept) {
     taken = process.add_holder(u, census);
-    if (taken == PinTable::Take::kWait) {
+    if (taken == PinTable::Take::kWait && patient) {
       process.lock().unlock();
       if (wait_for_purger(u, &waited_ns).ok()) taken = PinTable::Take::kKept;
       process.lock().lock();
@@ -332,11 +334,7 @@ PinTable::Take SharedRegion::hold(uint64_t first, uint64_t count) {
     }
   }
   process.lock().unlock();
-  if (taken != PinTable::Take::kKept) {
-    drop_hold(first, u - first);
-    // Also the unit that was not to be had: a bit that was set in an extra word for a moment passes for a holder.
-    process.table().relinquish(first, count);
-  }
+  *held = u - first;
   return taken;
 }
 
@@ -371,26 +369,45 @@ bool SharedRegion::end_read(uint64_t offset, uint64_t length, const ReadTicket& 
 }
 
 bool SharedRegion::whole_in_kernel(uint64_t first, uint64_t count, uint64_t* generations) {
-  if (hold(first, count) != PinTable::Take::kKept) return false;
+  uint64_t held = 0;
+  const bool whole = hold(first, count, true, &held) == PinTable::Take::kKept;
   *generations = 0;
-  for (uint64_t u = first; u < first + count; ++u) *generations += load_relaxed(control().generation(u));
-  drop_hold(first, count);
-  return true;
+  for (uint64_t u = first; whole && u < first + count; ++u) {
+    *generations += load_relaxed(control().generation(u));
+  }
+  drop_hold(first, held);
+  // Also the unit that was not to be had: a bit that was set in an extra word for a moment passes for a holder.
+  if (held < count) table().relinquish(first + held, 1);
+  return whole;
 }
 
 // Makes the kernel tell what it has discarded of the units that are left to it: those without pages may be, and are
 // pinned for a moment. (One that was discarded and looked at since has pages; the next pin of it still learns the truth.)
+// In runs, which are unpinned as they were: the driver walks a list of unpinned ranges in each call.
 Status SharedRegion::notice_kernel_purges(uint64_t first, uint64_t count) {
   if (!ops_.kernel) return Status::Ok();
-  for (uint64_t u = first; u < first + count; ++u) {
-    if (!table().left_to_kernel(u)) continue;
-    uint64_t resident = 0;
-    const ByteRange range = to_bytes(u, 1);
-    if (Status s = residency_.bytes(mapping_->data(), size_, range.offset, range.length, &resident); !s.ok())
-      return s;
-    if (resident != 0) continue;
-    if (Status s = prepare(); !s.ok()) return s;
-    if (hold(u, 1) == PinTable::Take::kKept) drop_hold(u, 1);
+  uint64_t run = 0;
+  for (uint64_t u = first; u <= first + count; ++u) {
+    bool empty = false;
+    if (u < first + count && table().left_to_kernel(u)) {
+      uint64_t resident = 0;
+      const ByteRange range = to_bytes(u, 1);
+      if (Status s = residency_.bytes(mapping_->data(), size_, range.offset, range.length, &resident);
+          !s.ok())
+        return s;
+      empty = resident == 0;
+    }
+    if (empty && ++run < kLongestLook) continue;
+    const uint64_t end = empty ? u + 1 : u;
+    for (uint64_t v = end - run; v < end;) {
+      if (Status s = prepare(); !s.ok()) return s;
+      uint64_t held = 0;
+      // What somebody is busy with is not the kernel's to tell of now.
+      const PinTable::Take taken = hold(v, end - v, false, &held);
+      drop_hold(v, held);
+      v += taken < PinTable::Take::kWait ? held : held + 1;
+    }
+    run = 0;
   }
   residency_.forget();
   return Status::Ok();

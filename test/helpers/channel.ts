@@ -84,7 +84,7 @@ export function startPython(program: string, fd: number, ...args: string[]): Chi
 }
 
 const pythonPrelude = `
-import array, fcntl, mmap, os, signal, socket, struct, sys
+import array, fcntl, mmap, os, signal, socket, stat, struct, sys
 
 def send(sock, kind, payload, fds=()):
     frame = struct.pack('<4sBBHI', b'ACH1', kind, 0, len(fds), len(payload)) + payload

@@ -125,14 +125,13 @@ inline bool makes_memfds() { return on("memfd"); }
 inline bool kernel_discards() { return on("ashmem"); }
 
 // From here on a discard through `fd` fails, with the errno that is returned: by a seal, which stays, or where files have
-// none, because mappings that are locked are not to be punched.
+// none, because mappings that are locked are not to be punched. 0: not to be had here.
 inline int refuse_discards(int fd) {
   if (makes_memfds()) {
     fcntl(fd, F_ADD_SEALS, 0x0010 /* F_SEAL_FUTURE_WRITE */);
     return EPERM;
   }
-  mlockall(MCL_CURRENT);
-  return EINVAL;
+  return mlockall(MCL_CURRENT) == 0 ? EINVAL : 0;
 }
 inline void end_refusal() { munlockall(); }
 

@@ -1,7 +1,11 @@
 // File descriptors that are not regions, or lie about being one: refused with a code, no SIGBUS, nothing leaked.
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+
+#include <atomic>
+#include <thread>
 
 #include "core/backends/ashmem_device.h"
 #include "core/platform/system_calls.h"
@@ -127,6 +131,36 @@ TEST(areas_without_a_header_at_their_end_are_of_a_foreign_maker) {
   auto made = try_attach(patched_copy(a->fd(), whole, 0, nullptr, 0).get());
   REQUIRE(made.ok());
   CHECK(made.value()->counted());
+}
+
+TEST(an_area_whose_size_changes_until_it_is_mapped_harms_nobody) {
+  if (makes_memfds()) SKIP("a memfd without seals is refused");
+  for (int round = 0; round < 200; ++round) {
+    Fd fd;
+    for (int source = 0; ashmem::source_name(source) && !fd.valid(); ++source) {
+      if (ashmem::prepare(source)) fd = ashmem::open_area(source, "shrinks", 64 * kPage);
+    }
+    REQUIRE(fd.valid());
+    std::atomic<bool> ready{false};
+    std::thread peer([&] {
+      const unsigned long set_size = _IOW(0x77, 3, size_t);
+      for (int i = 0; syscall(SYS_ioctl, fd.get(), set_size, (i & 1) ? 64 * kPage : kPage) == 0; ++i) {
+        ready = true;
+      }
+    });
+    while (!ready) std::this_thread::yield();
+    auto made = try_attach(fd.get());
+    peer.join();
+    if (!made.ok()) {
+      CHECK_EQ(made.status().code, Code::kUntrustedFd);
+      void* mapped = mmap(nullptr, kPage, PROT_READ, MAP_SHARED, fd.get(), 0);
+      CHECK(mapped != MAP_FAILED);
+      munmap(mapped, kPage);
+      continue;
+    }
+    CHECK(!made.value()->counted());
+    CHECK_EQ(made.value()->mapping()->data()[made.value()->size() - 1], 0);
+  }
 }
 
 TEST(areas_that_cannot_be_pinned_to_their_end_are_refused) {

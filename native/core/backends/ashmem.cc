@@ -137,6 +137,10 @@ Device find_device(bool* passing) {
     attempt = {source, Step::kOpen, false, 0, false};
     if (!ashmem::prepare(source)) {
       attempt.error = ENOENT;
+    } else if (ashmem::is_library(source)) {
+      // Not in a child, where a lock that another thread held would never be let go. The system's own library makes no
+      // call that the system forbids.
+      try_source(shared);
     } else if (const Trial trial = try_call(try_source, shared); trial.killed) {
       attempt.killed = true;
     } else if (trial.error != 0) {
@@ -195,15 +199,12 @@ class AshmemBackend final : public Backend {
     if (!ashmem::is_area(fd.get())) return Status::Of(Code::kUntrustedFd, "not an ashmem area");
     const int64_t protection = ashmem::protection_of(fd.get());
     if ((protection & PROT_READ) == 0) return Status::Of(Code::kUntrustedFd, "an area that must not be read");
-    const int64_t size = ashmem::size_of(fd.get());
-    if (size <= 0) return Status::Of(Code::kUntrustedFd, "an area without a size");
+    if (ashmem::size_of(fd.get()) == 0) return Status::Of(Code::kUntrustedFd, "an area without a size");
     const bool writable = (protection & PROT_WRITE) != 0 && (fcntl(fd.get(), F_GETFL) & O_ACCMODE) == O_RDWR;
-
+    if (Status s = fix_size(fd.get()); !s.ok()) return s;
+    const int64_t size = ashmem::size_of(fd.get());
     Header header;
-    if (Status s = read_header(fd.get(), static_cast<uint64_t>(size), &header); !s.ok()) return s;
-    // The first mapping has fixed the size for good.
-    if (ashmem::size_of(fd.get()) != size)
-      return Status::Of(Code::kUntrustedFd, "an area whose size changes");
+    if (Status s = read_end(fd.get(), size, &header); !s.ok()) return s;
     if (memcmp(header.magic, kMagic, sizeof kMagic) != 0) {
       return attach_uncounted_area(std::move(fd), static_cast<uint64_t>(size), writable);
     }
@@ -216,17 +217,31 @@ class AshmemBackend final : public Backend {
   }
 
  private:
-  static Status read_header(int fd, uint64_t size, Header* header) {
-    memset(header, 0, sizeof *header);
-    const uint64_t page = kernel_page_size();
-    const uint64_t last = (size - 1) / page * page;
-    void* mapped = mmap(nullptr, page, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(last));
+  // Until the first mapping of an area its size can be changed by whoever has it.
+  static Status fix_size(int fd) {
+    const size_t page = kernel_page_size();
+    void* mapped = mmap(nullptr, page, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
     if (mapped == MAP_FAILED)
       return Status::System("mmap", Code::kUntrustedFd, "an area that cannot be mapped");
-    if (size % page == 0) {
-      memcpy(header, static_cast<char*>(mapped) + page - kHeaderSize, sizeof *header);
-    }
     munmap(mapped, page);
+    return Status::Ok();
+  }
+
+  // Reads where a header would be, or the last byte at least. Not through a mapping: with older drivers a peer can race
+  // the first mapping and leave the area smaller than it says, and a touch beyond its end would be SIGBUS.
+  static Status read_end(int fd, int64_t size, Header* header) {
+    memset(header, 0, sizeof *header);
+    const bool may_have_one = size % static_cast<int64_t>(kernel_page_size()) == 0;
+    const ssize_t want = may_have_one ? static_cast<ssize_t>(sizeof *header) : 1;
+    const int64_t from = size - (may_have_one ? int64_t{kHeaderSize} : 1);
+    const ssize_t got = size > 0 ? pread(fd, header, static_cast<size_t>(want), from) : 0;
+    if (got < 0) return Status::System("pread", Code::kUntrustedFd, "an area that cannot be read");
+    if (got != want) return Status::Of(Code::kUntrustedFd, "an area that is smaller than it says");
+    // The rest of the header's page, behind what is used of it.
+    char last = 0;
+    if (pread(fd, &last, 1, size - 1) != 1) {
+      return Status::Of(Code::kUntrustedFd, "an area that is smaller than it says");
+    }
     return Status::Ok();
   }
 };

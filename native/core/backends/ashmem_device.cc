@@ -89,6 +89,8 @@ const char* source_name(int number) {
   }
 }
 
+bool is_library(int source) { return source == kLibrary; }
+
 bool prepare(int source) {
   if (source == kLibrary) return library_create() != nullptr;
   return source == kFirstNode || second_node() != nullptr;

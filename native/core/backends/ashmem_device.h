@@ -18,6 +18,7 @@ constexpr uint64_t kPinLimit = 0xfffff000;
 const char* source_name(int number);
 // Whether the source is there at all. To be called before open_area(), and not in a child that is a copy of this process.
 bool prepare(int source);
+bool is_library(int source);
 // A new area of `size` bytes, or an invalid Fd with errno. kLibrary may give a memfd as well: see is_area().
 Fd open_area(int source, const char* name, uint64_t size);
 

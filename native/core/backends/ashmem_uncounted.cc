@@ -87,7 +87,8 @@ class UncountedArea final : public Region {
   Fd fd_;
   const uint64_t process_;
   uint64_t unit_count_ = 0;
-  ZeroedArray<uint32_t> pins_;  // of this object, per page
+  // Per page: 2 for each pin of this object; bit 0: a pin that failed has taken the driver's answer 'purged' with it.
+  ZeroedArray<uint32_t> pins_;
 };
 
 Status UncountedArea::pin(uint64_t offset, uint64_t length, bool* purged, std::vector<ByteRange>* lost) {
@@ -103,8 +104,8 @@ Status UncountedArea::pin(uint64_t offset, uint64_t length, bool* purged, std::v
   Status failed;
   uint64_t u = first;
   for (; u < first + count; ++u) {
-    if (pins_[u] == UINT32_MAX) {
-      failed = Status::Of(Code::kTooManyPins, "a unit is pinned 2^32 times by one object");
+    if (pins_[u] >= UINT32_MAX - 1) {
+      failed = Status::Of(Code::kTooManyPins, "a unit is pinned 2^31 times by one object");
       break;
     }
     // Also where this object holds the page already: somebody else's unpin may have undone that.
@@ -113,14 +114,20 @@ Status UncountedArea::pin(uint64_t offset, uint64_t length, bool* purged, std::v
       failed = Status::System("ioctl", Code::kSystem, "the kernel refuses to pin");
       break;
     }
-    ++pins_[u];
-    if (answer == 0) continue;
+    pins_[u] = (pins_[u] + 2) | (answer != 0 ? 1u : 0u);
+  }
+  if (!failed.ok()) {
+    while (u-- > first) {
+      pins_[u] -= 2;
+      if (pins_[u] < 2) (void)unpin_page(u);
+    }
+    return failed;
+  }
+  for (u = first; u < first + count; ++u) {
+    if ((pins_[u] & 1) == 0) continue;
+    pins_[u] &= ~1u;
     *purged = true;
     if (lost) append_range(lost, to_bytes(u, 1));
-  }
-  if (failed.ok()) return failed;
-  while (u-- > first) {
-    if (--pins_[u] == 0) (void)unpin_page(u);
   }
   return failed;
 }
@@ -130,12 +137,13 @@ Status UncountedArea::unpin(uint64_t offset, uint64_t length) {
   uint64_t count = 0;
   if (Status s = usable(offset, length, &first, &count, true); !s.ok()) return s;
   for (uint64_t u = first; u < first + count; ++u) {
-    if (!pins_ || pins_[u] == 0)
+    if (!pins_ || pins_[u] < 2)
       return Status::Of(Code::kNotPinned, "a unit of the range is not pinned by this object");
   }
   for (uint64_t u = first; u < first + count; ++u) {
     // A page that the driver has no memory to unpin stays, which hurts nobody.
-    if (--pins_[u] == 0) (void)unpin_page(u);
+    pins_[u] -= 2;
+    if (pins_[u] < 2) (void)unpin_page(u);
   }
   return Status::Ok();
 }
@@ -180,7 +188,7 @@ void UncountedArea::close() {
   Mapping::close(mapping_);
   if (pins_ && same_process(process_)) {
     for (uint64_t u = 0; u < unit_count_; ++u) {
-      if (pins_[u] != 0) (void)unpin_page(u);
+      if (pins_[u] >= 2) (void)unpin_page(u);
     }
   }
   pins_.reset();

@@ -79,21 +79,17 @@ bool Attachment::same_memory(const Control& other) const {
   if (slot == Slots::kNone) return false;
   uint64_t* here = &control_.slot(slot)->reserved[0];
   const uint64_t* there = &other.slot(slot)->reserved[0];
+  // Numbers that a peer cannot foresee, or it could have one area taken for another.
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  uint64_t token = static_cast<uint64_t>(now.tv_nsec) ^ reinterpret_cast<uintptr_t>(this);
   bool same = true;
-  for (uint64_t token = now_ms() << 8, i = 0; i < 3 && same; ++i) {
-    store_seq_cst(here, token + i);
-    same = load_seq_cst(there) == token + i;
+  for (int i = 0; i < 3 && same; ++i) {
+    token = (token ^ token >> 29) * 0xbf58476d1ce4e5b9u + coarse_tick();
+    store_seq_cst(here, token);
+    same = load_seq_cst(there) == token;
   }
   return same;
-}
-
-// Whether some process ended without giving back what it held.
-bool Attachment::any_dead() {
-  for (uint32_t i = 0; i < control_.layout().slot_count; ++i) {
-    const uint64_t life = load_seq_cst(&control_.slot(i)->life);
-    if (phase_of(life) != Phase::kFree && slots_->dead(i, life)) return true;
-  }
-  return false;
 }
 
 Status Attachment::prepare() {
@@ -156,19 +152,25 @@ Result<std::shared_ptr<Attachment>> Attachment::join(const SharedFileOps& ops, i
   }
   std::shared_ptr<Attachment> self(new Attachment(ops, std::move(mapped)));
   if (Status s = self->open(fd); !s.ok()) return s;
-  // Before a slot of the dead may become ours: what they held is then left to the kernel below.
-  const bool remains = ops.kernel && self->any_dead();
   Status claimed = Status::Of(Code::kRegionBusy, "no slot could be taken in time");
+  bool remains = false;  // of the dead: units that nobody holds, and the kernel has pinned
+  const auto sweep = [&](uint32_t slot) {
+    self->table_->sweep(slot, self->fd_.get());
+    remains = true;
+  };
   // What stands in the way are other attachers, gone in a moment; or frozen, or hostile, and then there is a limit.
   for (const uint64_t end = now_ms() + kPatienceMs; now_ms() < end;) {
-    claimed = self->slots_->claim([&](uint32_t slot) { self->table_->sweep(slot, self->fd_.get()); });
+    claimed = self->slots_->claim(sweep);
     if (claimed.code != Code::kRegionBusy) break;
     timespec nap{0, 1'000'000};
     nanosleep(&nap, nullptr);
   }
   if (!claimed.ok()) return claimed;
   self->table_->begin(false);
-  if (remains) self->table_->relinquish(0, layout.unit_count);
+  if (ops.kernel) {
+    if (self->slots_->bury_dead(sweep)) remains = true;
+    if (remains) self->table_->relinquish(0, layout.unit_count);
+  }
   all.by_inode.emplace(Inode{inode[0], inode[1]}, self);
   return self;
 }

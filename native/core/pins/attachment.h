@@ -92,7 +92,6 @@ class Attachment final : private Pages {
   }
   const KernelPins* kernel() const override { return ops_.kernel; }
   bool same_memory(const Control& other) const;
-  bool any_dead();
   PinTable::Take take(uint64_t unit, Census& census) {
     note_taken(unit);
     return table_->take(unit, census);

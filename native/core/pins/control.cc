@@ -8,7 +8,8 @@ Result<Control> Control::map(int fd, const Layout& layout, bool writable) {
   const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
   // A small table is all in use soon: one call brings it in for less than a fault for each page.
   const int populate = layout.control_size() <= 4 * page_size() ? MAP_POPULATE : 0;
-  void* base = mmap(nullptr, layout.control_size(), protection, MAP_SHARED | populate, fd,
+  // The first mapping of an ashmem area decides whether all of it is charged at once.
+  void* base = mmap(nullptr, layout.control_size(), protection, MAP_SHARED | MAP_NORESERVE | populate, fd,
                     static_cast<off_t>(layout.control_offset));
   if (base == MAP_FAILED)
     return Status::System("mmap", Code::kSystem, "cannot map the region's control area");

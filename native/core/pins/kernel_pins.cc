@@ -31,13 +31,13 @@ bool PinTable::pin_in_kernel(uint64_t unit, uint64_t word, Take* taken) {
 }
 
 // Whether K2 may begin with the unit, which is then ours: kMarked if it was READY, kAgain if it was PURGED.
-PinTable::Mark PinTable::mark_relinquished(uint64_t unit, Census& census) {
+PinTable::Mark PinTable::mark_relinquished(uint64_t unit, Census& census, uint64_t* bytes) {
   uint64_t* word = control_.word(unit);
   for (int i = 0; i < kAttempts; ++i) {
     uint64_t w = load_acquire(word);
     if (state_of(w) == UnitState::kPurging) {
       if (!purger_is_void(w)) return Mark::kSkipped;
-      purge_for_the_dead(unit, w, census);
+      *bytes += purge_for_the_dead(unit, w, census);
       continue;
     }
     if (w & kVolatile) return Mark::kSkipped;
@@ -80,7 +80,7 @@ void PinTable::unpin_in_kernel(uint64_t first, uint64_t count, Mark kind) {
   end_relinquishing(first, count, kind, status.ok() ? kVolatile : 0);
 }
 
-void PinTable::relinquish_to_kernel(uint64_t first, uint64_t count, Census::Freshness freshness) {
+uint64_t PinTable::relinquish_to_kernel(uint64_t first, uint64_t count, Census::Freshness freshness) {
   // The kernel discards a range that was unpinned at once as one. Short ones let it take as little as it needs.
   constexpr uint64_t kLongestRange = 1u << 20;
   const Layout& layout = control_.layout();
@@ -88,10 +88,11 @@ void PinTable::relinquish_to_kernel(uint64_t first, uint64_t count, Census::Fres
   fence_seq_cst();  // after our own bits are gone, before the look at whoever else is there
   stage(Stage::kGivenUp);
   Census census(slots_, freshness);
+  uint64_t bytes = 0;
   Mark kind = Mark::kSkipped;  // of the run start .. u
   uint64_t start = first;
   for (uint64_t u = first; u <= first + count; ++u) {
-    const Mark next = u < first + count ? mark_relinquished(u, census) : Mark::kSkipped;
+    const Mark next = u < first + count ? mark_relinquished(u, census, &bytes) : Mark::kSkipped;
     if (kind != Mark::kSkipped && (next != kind || u - start == longest)) {
       unpin_in_kernel(start, u - start, kind);
       start = u;
@@ -100,6 +101,7 @@ void PinTable::relinquish_to_kernel(uint64_t first, uint64_t count, Census::Fres
     }
     kind = next;
   }
+  return bytes;
 }
 
 // K3, K4: a void purger's unit has become ours; `whole`: nothing can have happened to its bytes that the kernel does not

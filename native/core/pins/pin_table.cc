@@ -317,9 +317,10 @@ bool PinTable::set_purged(uint64_t unit, uint64_t volatile_bit) {
 }
 
 // For a pin that met the unit of a void purger: leaves it PURGED, or to whoever was quicker.
-void PinTable::purge_for_the_dead(uint64_t unit, uint64_t word, Census& census) {
+uint64_t PinTable::purge_for_the_dead(uint64_t unit, uint64_t word, Census& census) {
   uint64_t bytes = 0;
   if (adopt(unit, word, census)) discard(unit, 1, Mark::kAdopted, &bytes);
+  return bytes;
 }
 
 PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
@@ -394,8 +395,8 @@ PinTable::Purged PinTable::purge(uint64_t first, uint64_t count, bool again) {
   constexpr uint64_t kLongestRun = 16u << 20;
   const uint64_t longest = layout.granularity >= kLongestRun ? 1 : kLongestRun / layout.granularity;
   Census census(slots_);
-  relinquish(first, count);
   Purged result;
+  result.bytes = relinquish(first, count);
   Mark kind = Mark::kSkipped;  // of the run start .. u
   uint64_t start = first;
   for (uint64_t u = first; u <= first + count; ++u) {

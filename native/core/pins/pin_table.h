@@ -88,9 +88,10 @@ class PinTable {
   const Status& failure() const { return failure_; }
 
   // K2, K3, K4, where the kernel discards: leaves to it what no living process holds. To be called for units after their
-  // give(), and by anyone who wants what the dead have left behind. Units that cannot be left now stay pinned.
-  void relinquish(uint64_t first, uint64_t count) {
-    if (kernel_) relinquish_to_kernel(first, count, Census::kNow);
+  // give(), and by anyone who wants what the dead have left behind. Units that cannot be left now stay pinned. Bytes that
+  // were discarded on behalf of dead purgers.
+  uint64_t relinquish(uint64_t first, uint64_t count) {
+    return kernel_ ? relinquish_to_kernel(first, count, Census::kNow) : 0;
   }
   // The same after an unpin, which is not to cost a system call each time that somebody else holds the unit too.
   void relinquish_own(uint64_t first, uint64_t count) {
@@ -147,11 +148,12 @@ class PinTable {
   bool adopt(uint64_t unit, uint64_t word, Census& census);
   bool set_purged(uint64_t unit, uint64_t volatile_bit);
   void raise_generation(uint64_t unit);
-  void purge_for_the_dead(uint64_t unit, uint64_t word, Census& census);
+  uint64_t purge_for_the_dead(uint64_t unit, uint64_t word, Census& census);
   Purged purge(uint64_t first, uint64_t count, bool again);
   Mark mark(uint64_t unit, Census& census, bool again);
   // Whether, as far as is known without asking the system, somebody else holds the unit.
   bool others_hold(uint64_t unit) const {
+    if (extra_bit_ != 0) fence_seq_cst();  // it was cleared in another word than the one that is looked at
     const uint64_t w = load_acquire(words_ + unit);
     if ((w & (kStateBits | kVolatile)) != 0) return false;
     if (w & kHolderBits) return slots_.known_alive(static_cast<uint32_t>(__builtin_ctzll(w)));
@@ -161,8 +163,8 @@ class PinTable {
            load_acquire(&control_.slot(0)->life) == creator_ && slots_.known_alive(0);
   }
   bool pin_in_kernel(uint64_t unit, uint64_t word, Take* taken);
-  void relinquish_to_kernel(uint64_t first, uint64_t count, Census::Freshness freshness);
-  Mark mark_relinquished(uint64_t unit, Census& census);
+  uint64_t relinquish_to_kernel(uint64_t first, uint64_t count, Census::Freshness freshness);
+  Mark mark_relinquished(uint64_t unit, Census& census, uint64_t* bytes);
   void unpin_in_kernel(uint64_t first, uint64_t count, Mark kind);
   void end_relinquishing(uint64_t first, uint64_t count, Mark kind, uint64_t volatile_bit);
   bool adopt_in_kernel(uint64_t unit, bool whole, Census& census);

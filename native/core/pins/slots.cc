@@ -122,6 +122,31 @@ void Slots::claim_first() {
   settle(0, life);
 }
 
+// A2 and A3 but for the end: the slot of a dead owner is ours to give, its life word `*attaching`, and its bits are gone.
+bool Slots::sweep_dead(uint32_t slot, uint64_t life, uint64_t identity,
+                       const std::function<void(uint32_t)>& sweep, uint64_t* attaching) {
+  if (hazard_on(slot)) return false;
+  *attaching = life_word(Phase::kAttaching, epoch_of(life) + 1, identity);
+  if (!cas_seq_cst(&control_.slot(slot)->life, life, *attaching)) return false;
+  // The dead owner's, which would block another slot.
+  store_seq_cst(&control_.slot(slot)->hazard, uint64_t{0});
+  sweep(slot);
+  return true;
+}
+
+bool Slots::bury_dead(const std::function<void(uint32_t)>& sweep) {
+  int found = 0;
+  for (uint32_t i = 0; i < control_.layout().slot_count && found < kMostSweeps; ++i) {
+    const uint64_t life = load_seq_cst(&control_.slot(i)->life);
+    uint64_t mine = 0;
+    if (i == own_ || phase_of(life) == Phase::kFree || !dead(i, life)) continue;
+    ++found;
+    if (!sweep_dead(i, life, own_identity_bits(), sweep, &mine)) continue;
+    cas_release(&control_.slot(i)->life, mine, life_word(Phase::kFree, epoch_of(mine) + 1, 0));
+  }
+  return found != 0;
+}
+
 Status Slots::claim(const std::function<void(uint32_t)>& sweep) {
   const uint64_t identity = own_identity_bits();
   bool in_the_way = false;
@@ -141,23 +166,14 @@ Status Slots::claim(const std::function<void(uint32_t)>& sweep) {
   for (uint32_t i = 0; i < control_.layout().slot_count && sweeps < kMostSweeps; ++i) {
     uint64_t life = load_seq_cst(&control_.slot(i)->life);
     if (phase_of(life) == Phase::kFree || !dead(i, life)) continue;
-    if (hazard_on(i)) {
+    uint64_t attaching = 0;
+    if (!sweep_dead(i, life, identity, sweep, &attaching)) {
       in_the_way = true;
       continue;
     }
-    const uint64_t attaching = life_word(Phase::kAttaching, epoch_of(life) + 1, identity);
-    uint64_t expected = life;
-    if (!cas_seq_cst(&control_.slot(i)->life, expected, attaching)) {
-      in_the_way = true;
-      continue;
-    }
-    store_seq_cst(&control_.slot(i)->hazard,
-                  uint64_t{0});  // the dead owner's, which would block another slot
-    sweep(i);
     ++sweeps;
-    expected = attaching;
     const uint64_t mine = life_word(Phase::kActive, epoch_of(attaching), identity);
-    if (cas_seq_cst(&control_.slot(i)->life, expected, mine) && settle(i, mine)) return Status::Ok();
+    if (cas_seq_cst(&control_.slot(i)->life, attaching, mine) && settle(i, mine)) return Status::Ok();
     in_the_way = true;
   }
   if (in_the_way)

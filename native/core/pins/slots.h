@@ -28,6 +28,8 @@ class Slots {
   Status claim(const std::function<void(uint32_t slot)>& sweep);
   // A1 on an empty table: the creator takes slot 0 before anybody else can see the region.
   void claim_first();
+  // Frees the slots of the dead, as A2, A3 and A5 do, so that nobody has to look at them again. True if it met any.
+  bool bury_dead(const std::function<void(uint32_t slot)>& sweep);
   // A5. The caller has cleared all its bits.
   void release();
 
@@ -66,6 +68,8 @@ class Slots {
   bool set_hazard(uint32_t slot, uint64_t life);
   void clear_hazard();
   bool settle(uint32_t slot, uint64_t life);
+  bool sweep_dead(uint32_t slot, uint64_t life, uint64_t identity, const std::function<void(uint32_t)>& sweep,
+                  uint64_t* attaching);
   bool hazard_on(uint32_t slot);
   uint32_t own_namespace_index();
   uint64_t own_identity_bits();

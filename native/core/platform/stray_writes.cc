@@ -1,12 +1,12 @@
 #include "core/platform/stray_writes.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include <cstdint>
-#include <mutex>
 
 #include "core/platform/atomics.h"
 #include "core/platform/page.h"
@@ -14,14 +14,18 @@
 namespace ashmem_compat {
 namespace {
 
-// In a list that only grows, as a handler may be walking it at any time; entries are used again.
+// In a list that only grows, as a handler may be walking it at any time; entries are used again. Without a lock, which a
+// child of fork() might find taken for good.
 struct Guarded {
   uintptr_t base;
-  uintptr_t end;  // 0: nothing is guarded by this entry
+  uintptr_t end;  // kUnused, kTaken by somebody who is about to use it, or the end of what is guarded
   Guarded* next;
 };
+constexpr uintptr_t kUnused = 0;
+constexpr uintptr_t kTaken = 1;
+
 Guarded* all = nullptr;
-std::mutex changing;
+pthread_once_t once = PTHREAD_ONCE_INIT;
 struct sigaction before;
 size_t page_bytes = 0;
 
@@ -44,14 +48,17 @@ bool copy_page(void* address) {
   return false;
 }
 
+// A fault comes again when the handler returns, and then meets the default action. What was sent by kill(2) or raise(3)
+// does not.
 void pass_on(int number, siginfo_t* info, void* context) {
+  const bool sent = info->si_code <= 0;
   if (before.sa_flags & SA_SIGINFO) {
     before.sa_sigaction(number, info, context);
   } else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
     before.sa_handler(number);
-  } else {
-    // The instruction faults once more, and then the default action is taken.
+  } else if (before.sa_handler == SIG_DFL || !sent) {
     signal(number, SIG_DFL);
+    if (sent) raise(number);  // held back until the handler returns
   }
 }
 
@@ -67,9 +74,6 @@ void on_fault(int number, siginfo_t* info, void* context) {
 }
 
 void install() {
-  static bool installed = false;
-  if (installed) return;
-  installed = true;
   page_bytes = kernel_page_size();
   struct sigaction action;
   memset(&action, 0, sizeof action);
@@ -83,23 +87,28 @@ void install() {
 }  // namespace
 
 void guard_stray_writes(char* base, size_t length) {
+  pthread_once(&once, install);
   const uintptr_t begin = reinterpret_cast<uintptr_t>(base);
-  std::lock_guard<std::mutex> guard(changing);
-  install();
-  Guarded* entry = all;
-  while (entry && load_relaxed(&entry->end) != 0) entry = entry->next;
-  const bool fresh = !entry;
-  if (fresh) entry = new Guarded{0, 0, all};
-  store_relaxed(&entry->base, begin);
+  Guarded* entry = load_acquire(&all);
+  for (; entry; entry = load_acquire(&entry->next)) {
+    uintptr_t unused = kUnused;
+    if (cas_acq_rel(&entry->end, unused, kTaken)) break;
+  }
+  if (!entry) {
+    entry = new Guarded{begin, kTaken, load_acquire(&all)};
+    while (!cas_acq_rel(&all, entry->next, entry)) {
+    }
+  }
+  store_release(&entry->base, begin);
   store_release(&entry->end, begin + length);
-  if (fresh) store_release(&all, entry);
 }
 
 void end_guard(char* base) {
-  std::lock_guard<std::mutex> guard(changing);
-  for (Guarded* g = all; g; g = g->next) {
-    if (load_relaxed(&g->end) == 0 || load_relaxed(&g->base) != reinterpret_cast<uintptr_t>(base)) continue;
-    store_release(&g->end, uintptr_t{0});
+  for (Guarded* entry = load_acquire(&all); entry; entry = load_acquire(&entry->next)) {
+    if (load_acquire(&entry->end) <= kTaken ||
+        load_acquire(&entry->base) != reinterpret_cast<uintptr_t>(base))
+      continue;
+    store_release(&entry->end, kUnused);
     return;
   }
 }
