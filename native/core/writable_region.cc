@@ -1,0 +1,273 @@
+#include "core/writable_region.h"
+
+#include <sys/mman.h>
+#include <time.h>
+
+#include "core/platform/table_reader.h"
+
+namespace ashmem_compat {
+
+Status WritableRegion::open(bool creator) {
+  Result<std::shared_ptr<Mapping>> mapping = Mapping::map(fd_.get(), size_, MAP_SHARED);
+  if (!mapping.ok()) return mapping.status();
+  mapping_ = std::move(mapping.value());
+  if (!creator) return snapshot_generations();
+  base_ = 2;
+  return Status::Ok();
+}
+
+// Tables are made at the first pin or unpin: many a region is only made, or received, to be passed on.
+Status WritableRegion::prepare_slowly() {
+  ZeroedArray<Unit> units = make_zeroed<Unit>(unit_count_);
+  if (!units) {
+    errno = ENOMEM;
+    return Status::System("mmap", Code::kSystem, "no memory for the table of pins");
+  }
+  if (Status s = attachment_->prepare(); !s.ok()) return s;
+  units_ = std::move(units);
+  return Status::Ok();
+}
+
+Status WritableRegion::snapshot_generations() {
+  const auto remember = [&](uint64_t first, const uint32_t* some, uint64_t count) {
+    for (uint64_t i = 0; i < count; ++i) {
+      const uint32_t generation = load_relaxed(some + i);
+      if (generation == 0) continue;
+      if (Status s = prepare(); !s.ok()) return s;
+      units_[first + i].generation = generation;
+    }
+    return Status::Ok();
+  };
+  const Status read =
+      read_table<uint32_t>(attachment_->fd(), control().layout().generations_offset, unit_count_, remember);
+  // A device that cannot be read is no bigger than its mapping: there is no terabyte of nothing to skip.
+  if (ops_.kernel && !read.ok()) return remember(0, control().generation(0), unit_count_);
+  return read;
+}
+
+Status WritableRegion::wait_for_purger(uint64_t unit, uint64_t* waited_ns) {
+  // Counted in naps and not by the clock, so that a process which was itself stopped meanwhile does not give up early.
+  // The nap comes first, so that a peer that makes us come back over and over uses our patience up as well.
+  uint64_t nap_ns = 20'000;
+  do {
+    if (*waited_ns >= uint64_t{busy_timeout_ms_} * 1'000'000) {
+      return Status::Of(Code::kRegionBusy, "another process is purging the range and does not finish");
+    }
+    timespec nap{0, static_cast<long>(nap_ns)};
+    nanosleep(&nap, nullptr);
+    *waited_ns += nap_ns;
+    if (nap_ns < 1'000'000) nap_ns *= 2;
+  } while (attachment_->table().being_purged(unit));
+  return Status::Ok();
+}
+
+// ---- one unit, and nothing in the way: what nearly every call is
+
+// False: nothing was done.
+bool WritableRegion::pin_at_once(uint64_t u, bool* purged) {
+  Attachment& process = *attachment_;
+  Unit& unit = units_[u];
+  bool done = true;
+  *purged = false;
+  process.lock().lock();
+  if (holds(unit)) {
+    done = !full(unit);
+    if (done) unit.pins += 2;
+  } else if (process.add_holder_at_once(u)) {
+    unit.pins += 2;
+    const uint32_t generation = load_relaxed(control().generation(u));
+    *purged = generation != unit.generation;
+    unit.generation = generation;
+    note_held(u, u + 1);
+  } else {
+    done = false;
+  }
+  process.lock().unlock();
+  return done;
+}
+
+bool WritableRegion::unpin_at_once(uint64_t u) {
+  Attachment& process = *attachment_;
+  Unit& unit = units_[u];
+  process.lock().lock();
+  const bool held = holds(unit);
+  if (held) unit.pins -= 2;
+  const bool last = held && !holds(unit);
+  if (last) let_go(u, true);
+  process.lock().unlock();
+  if (last) process.table().relinquish_own(u, 1);
+  return held;
+}
+
+Status WritableRegion::pin(uint64_t offset, uint64_t length, bool* purged, std::vector<ByteRange>* lost) {
+  if (!one_usable_unit(offset, length) || !pin_at_once(offset >> unit_shift_, purged)) {
+    return pin_slowly(offset, length, purged, lost);
+  }
+  if (*purged && lost) lost->push_back({offset, length});
+  return Status::Ok();
+}
+
+Status WritableRegion::unpin(uint64_t offset, uint64_t length) {
+  if (one_usable_unit(offset, length) && unpin_at_once(offset >> unit_shift_)) return Status::Ok();
+  return unpin_slowly(offset, length);
+}
+
+// ---- any range, whatever is in the way
+
+Status WritableRegion::pin_slowly(uint64_t offset, uint64_t length, bool* purged,
+                                  std::vector<ByteRange>* lost) {
+  if (Status s = usable(); !s.ok()) return s;
+  uint64_t first = 0;
+  uint64_t count = 0;
+  if (Status s = to_units(offset, length, &first, &count); !s.ok()) return s;
+  if (Status s = prepare(); !s.ok()) return s;
+  *purged = false;
+
+  Status failed;
+  uint64_t waited_ns = 0;
+  std::vector<Loss> losses;
+  Attachment& process = *attachment_;
+  Census census(process.slots());
+  const uint32_t* generations = control().generation(0);
+  uint64_t u = first;
+  process.lock().lock();
+  while (u < first + count) {
+    Unit& unit = units_[u];
+    if (holds(unit)) {
+      if (full(unit)) {
+        failed = Status::Of(Code::kTooManyPins, "a unit is pinned 2^31 times by one object");
+        break;
+      }
+      unit.pins += 2;
+      ++u;
+      continue;
+    }
+    const PinTable::Take taken = process.add_holder(u, census);
+    if (taken >= PinTable::Take::kWait) {
+      const Status refused = process.table().failure();
+      process.lock().unlock();
+      failed = taken == PinTable::Take::kBusy
+                   ? Status::Of(Code::kRegionBusy,
+                                "the range changes too fast: another process overwrites the pin table")
+               : taken == PinTable::Take::kFailed ? refused
+                                                  : wait_for_purger(u, &waited_ns);
+      process.lock().lock();
+      if (!failed.ok()) break;
+      continue;
+    }
+    unit.pins += 2;
+    const uint32_t generation = load_relaxed(generations + u);  // ordered by the CAS in take()
+    if (taken == PinTable::Take::kLost || generation != unit.generation) {
+      losses.push_back({u, unit.generation, taken == PinTable::Take::kLost});
+      unit.generation = generation;
+    }
+    ++u;
+  }
+  if (failed.ok()) {
+    note_held(first, first + count);
+    // Only now, as nothing can fail any more: until then the units stay PURGED, and everybody else is told as well.
+    for (const Loss& loss : losses) {
+      if (loss.unfilled && process.begin_refill(loss.unit)) units_[loss.unit].pins |= 1;
+      if (lost) append_range(lost, to_bytes(loss.unit, 1));
+    }
+    *purged = !losses.empty();
+  } else {
+    for (uint64_t v = first; v < u; ++v) {
+      units_[v].pins -= 2;
+      if (!holds(units_[v])) process.drop_holder(v, PinTable::Refill::kNone);
+    }
+    for (const Loss& loss : losses) units_[loss.unit].generation = loss.generation_before;
+  }
+  process.lock().unlock();
+  // With the unit that was not to be had: whoever waits in an extra word is taken for a holder.
+  if (!failed.ok()) process.table().relinquish(first, u - first + 1);
+  return failed;
+}
+
+Status WritableRegion::unpin_slowly(uint64_t offset, uint64_t length) {
+  if (Status s = usable(); !s.ok()) return s;
+  uint64_t first = 0;
+  uint64_t count = 0;
+  if (Status s = to_units(offset, length, &first, &count); !s.ok()) return s;
+  if (Status s = prepare(); !s.ok()) return s;
+  for (uint64_t u = first; u < first + count; ++u) {
+    if (!holds(units_[u]))
+      return Status::Of(Code::kNotPinned, "a unit of the range is not pinned by this object");
+  }
+  Attachment& process = *attachment_;
+  process.lock().lock();
+  for (uint64_t u = first; u < first + count; ++u) {
+    units_[u].pins -= 2;
+    if (!holds(units_[u])) let_go(u, true);
+  }
+  process.lock().unlock();
+  process.table().relinquish_own(first, count);
+  return Status::Ok();
+}
+
+Status WritableRegion::purge(uint64_t offset, uint64_t length, uint64_t* bytes) {
+  *bytes = 0;
+  if (Status s = usable(); !s.ok()) return s;
+  uint64_t first = 0;
+  uint64_t count = 0;
+  if (Status s = to_units(offset, length, &first, &count); !s.ok()) return s;
+  if (!purgeable()) return Status::Ok();
+  const std::shared_ptr<Attachment> process = attachment_;  // the slot must outlive the purge
+  if (Status s = notice_kernel_purges(first, count); !s.ok()) return s;
+  const PinTable::Purged result = process->table().purge(first, count);
+  *bytes = result.bytes;
+  if (!result.status.ok() || result.already == 0) return result.status;
+  return purge_strays(first, count);
+}
+
+// Units that were discarded before may have pages again, because somebody looked at them (tmpfs gives a hole a page on
+// the first touch). They are found by mincore(2), so that a purge of what is long gone stays cheap.
+Status WritableRegion::purge_strays(uint64_t first, uint64_t count) {
+  PinTable& table = attachment_->table();
+  uint64_t run = 0;
+  for (uint64_t u = first; u <= first + count; ++u) {
+    uint64_t resident = 0;
+    if (u < first + count && table.is_purged(u)) {
+      const ByteRange range = to_bytes(u, 1);
+      if (Status s = residency_.bytes(mapping_->data(), size_, range.offset, range.length, &resident);
+          !s.ok())
+        return s;
+    }
+    if (resident != 0) {
+      ++run;
+    } else if (run > 0) {
+      const PinTable::Purged again = table.purge_again(u - run, run);
+      if (!again.status.ok()) return again.status;
+      run = 0;
+    }
+  }
+  residency_.forget();
+  return Status::Ok();
+}
+
+Status WritableRegion::protect() {
+  if (Status s = usable(); !s.ok()) return s;
+  return ops_.protect(fd_.get());
+}
+
+void WritableRegion::leave(bool filled) {
+  if (!attachment_) return;
+  Mapping::close(mapping_);
+  // The last object of the process leaves its holds to the attachment, which knows a shorter way.
+  const bool holds_some = units_ || base_ != 0;
+  if (!Attachment::leave(attachment_, filled) && holds_some && prepare().ok()) {
+    const uint64_t from = base_ != 0 ? 0 : held_from_;
+    const uint64_t to = base_ != 0 ? unit_count_ : held_to_;
+    attachment_->lock().lock();
+    for (uint64_t u = from; u < to; ++u) {
+      if (holds(units_[u])) let_go(u, filled);
+    }
+    attachment_->lock().unlock();
+    if (from < to) attachment_->table().relinquish(from, to - from);
+  }
+  attachment_.reset();
+  units_.reset();
+  fd_.reset();
+}
+
+}  // namespace ashmem_compat
