@@ -68,6 +68,10 @@ const codes: readonly (ErrorCode | undefined)[] = [
   'ERR_BAD_MESSAGE',
   'ERR_FDS_LOST',
   'ERR_ADDRESS_IN_USE',
+  'ERR_NO_SUCH_PROCESS',
+  'ERR_NOT_PERMITTED',
+  'ERR_NO_SWAP',
+  'ERR_NOT_SUPPORTED',
 ];
 
 export const native: Native = load();

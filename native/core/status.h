@@ -28,6 +28,10 @@ enum class Code : int {
   kBadMessage,
   kFdsLost,
   kAddressInUse,
+  kNoSuchProcess,
+  kNotPermitted,
+  kNoSwap,
+  kNotSupported,
 };
 
 // `detail` and `syscall` are string literals: a Status owns nothing and is cheap to return.

@@ -48,6 +48,17 @@ export const suites = [
     minutes: 11,
     skipped: 'image-cache: as for root; chaos: root runs it, with a kernel that discards at random moments',
   },
+  {
+    // Last of all, for the machine has swap from here on.
+    name: 'reclaim with swap',
+    command: [
+      'sh',
+      '-ec',
+      'echo 128M >/sys/block/zram0/disksize; mkswap /dev/zram0 >/dev/null; swapon /dev/zram0; cd build/core/test/native; exec ./process_reclaim_test',
+    ],
+    users: [0],
+    minutes: 2,
+  },
 ];
 
 /** As which users: each in a machine of its own, both at once. Android gives every app a uid and the device to all of them. */

@@ -19,6 +19,8 @@ enum class Stage {
   kKernelPinned,       // K1, the kernel has answered, and nobody else knows
   kBeforeKernelUnpin,  // K2, the units are ours alone
   kKernelUnpinned,     // K2, before anybody knows
+  kTargetFound,        // reclaim: /proc/PID is open, the process is not yet held by a pidfd
+  kBeforeAdvice,       // reclaim: before each call that advises
 };
 
 #ifdef ASHMEM_COMPAT_STAGES

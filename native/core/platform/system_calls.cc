@@ -26,6 +26,14 @@
 #endif
 #endif
 
+// The same on every architecture, as all numbers since 424 are.
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_process_madvise
+#define SYS_process_madvise 440
+#endif
+
 namespace ashmem_compat {
 namespace {
 
@@ -42,6 +50,14 @@ namespace {
 
 int raw_memfd_create(const char* name, unsigned flags) {
   return static_cast<int>(syscall(SYS_memfd_create, name, flags));
+}
+
+int raw_pidfd_open(pid_t pid, unsigned flags) {
+  return static_cast<int>(syscall(SYS_pidfd_open, pid, flags));
+}
+
+ssize_t raw_process_madvise(int pidfd, const iovec* ranges, size_t count, int advice, unsigned flags) {
+  return syscall(SYS_process_madvise, pidfd, ranges, count, advice, flags);
 }
 
 Trial try_call(int (*call)(void*), void* argument) {

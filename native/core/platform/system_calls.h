@@ -1,12 +1,21 @@
 // System calls by number, where a libc may lack the wrapper, and a safe way to find out whether the kernel has them.
 #pragma once
 
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <cstddef>
 #include <cstdint>
 
 namespace ashmem_compat {
 
 // memfd_create(2). bionic has a wrapper only from API 30.
 int raw_memfd_create(const char* name, unsigned flags);
+
+// pidfd_open(2), Linux 5.3. Not for a thread that may be under a seccomp filter: ask by try_call first.
+int raw_pidfd_open(pid_t pid, unsigned flags);
+// process_madvise(2), Linux 5.10. The bytes advised, or -1. The same goes for it.
+ssize_t raw_process_madvise(int pidfd, const iovec* ranges, size_t count, int advice, unsigned flags);
 
 // What became of a trial.
 struct Trial {
