@@ -12,5 +12,7 @@ export type { Json } from './channel/json.ts';
 export { MAX_MESSAGE_BYTES, MAX_MESSAGE_FDS, MAX_PATH_BYTES } from './channel/limits.ts';
 export { AshmemError, type ErrorCode } from './errors.ts';
 export { type Availability, type ProbeReport, probe } from './probe.ts';
+export type { ReclaimAdvice, ReclaimKind, ReclaimOptions } from './reclaim/options.ts';
+export { type MemoryUsage, type ReclaimResult, reclaim } from './reclaim/reclaim.ts';
 export type { AttachOptions, Backend, CreateOptions, Scope } from './region/options.ts';
 export { type ByteRange, type PinResult, type RegionStats, SharedRegion } from './region/shared-region.ts';

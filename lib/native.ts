@@ -3,10 +3,11 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { NativeChannel } from './channel/native-types.ts';
 import { AshmemError, type ErrorCode, rangeError } from './errors.ts';
+import type { NativeReclaim } from './reclaim/native-types.ts';
 import type { NativeProbe, NativeRegion } from './region/native-types.ts';
 
 /** What the addon exports. This is the only file that loads it, and the only declaration of it. */
-export interface Native extends NativeRegion, NativeChannel, NativeProbe {
+export interface Native extends NativeRegion, NativeChannel, NativeProbe, NativeReclaim {
   setErrorFactory(
     make: (code: number, errno: number, syscall: string | undefined, detail: string | undefined) => Error,
   ): void;

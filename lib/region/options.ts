@@ -1,3 +1,4 @@
+import { integer, object } from '../arguments.ts';
 import { rangeError, show, typeError, valueError } from '../errors.ts';
 
 /** The ways of having purgeable memory. docs/backends.md tells what each guarantees. */
@@ -32,14 +33,6 @@ export interface AttachOptions {
 
 const backends: readonly string[] = ['ashmem', 'vrange', 'memfd', 'anonymous'];
 
-function integer(name: string, value: unknown, least: number, most: number): number {
-  if (typeof value !== 'number') throw typeError(name, 'a number', value);
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw rangeError(`${name} must be an integer from ${least} to ${most}, received ${show(value)}`);
-  }
-  return value;
-}
-
 function backendName(value: unknown): Backend | '' {
   if (value === undefined) return '';
   if (typeof value !== 'string') throw typeError('backend', 'a string', value);
@@ -49,11 +42,6 @@ function backendName(value: unknown): Backend | '' {
 
 function busyTimeout(value: unknown): number {
   return value === undefined ? 1000 : integer('busyTimeout', value, 0, 0xffffffff);
-}
-
-function object(name: string, value: unknown): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) throw typeError(name, 'an object', value);
-  return value as Record<string, unknown>;
 }
 
 /** Checked options of SharedRegion.create, with defaults; 0 and '' mean "the core's choice". */

@@ -32,5 +32,6 @@ class Environment {
 void register_region(Napi::Env env, Napi::Object exports);
 void register_channel(Napi::Env env, Napi::Object exports);
 void register_probe(Napi::Env env, Napi::Object exports);
+void register_reclaim(Napi::Env env, Napi::Object exports);
 
 }  // namespace ashmem_compat::addon
