@@ -152,6 +152,16 @@ describe('the packed package', () => {
       mustRun(process.execPath, [compiler, ...strict, ...options, 'consumer.mts'], consumer.folder);
     });
 
+    it('has the command', () => {
+      const { status, text } = run(
+        'npx',
+        ['--no-install', 'ashmem-compat', 'reclaim', '2147483647'],
+        consumer.folder,
+      );
+      expect(text).to.include('no process has this pid (ERR_NO_SUCH_PROCESS)');
+      expect(status).to.equal(1);
+    });
+
     it('falls through to the shipped binary when the local build is corrupt', () => {
       const build = join(consumer.installed, 'build/Release');
       mkdirSync(build, { recursive: true });
