@@ -29,24 +29,24 @@ export const suites = [
     command: ['ctest', '--test-dir', 'build/core', '--output-on-failure', '--no-tests=error'],
     minutes: 8,
   },
-  // The slowest of what asks neither rights nor the kernel runs in one of the two machines.
+  // What no kernel and no right makes a difference to runs in one of the two machines.
   {
     name: 'mocha',
-    command: [...mocha, 'image-cache|stale path|terminated in the middle'],
+    command: [...mocha, 'image-cache|FdChannel|FdServer|regions over a channel|^examples|the command line'],
     users: [0],
     env,
     minutes: 11,
     skipped:
-      'image-cache: decoding photographs takes minutes of emulated arithmetic; the race for a stale path and workers that are terminated: ' +
-      'uid 1000 runs them',
+      'image-cache: decoding photographs takes minutes of emulated arithmetic; channels, examples and the command line: uid 1000 runs them',
   },
   {
     name: 'mocha',
-    command: [...mocha, 'image-cache|chaos'],
+    command: [...mocha, 'image-cache|chaos|\\(memfd\\)|\\(anonymous\\)'],
     users: [1000],
     env,
     minutes: 11,
-    skipped: 'image-cache: as for root; chaos: root runs it, with a kernel that discards at random moments',
+    skipped:
+      'image-cache: as for root; chaos, which asks a kernel that discards at random moments, and the contract on memfd and anonymous: root runs them',
   },
   {
     // Last of all, for the machine has swap from here on.
