@@ -37,16 +37,17 @@ export const suites = [
     env,
     minutes: 11,
     skipped:
-      'image-cache: decoding photographs takes minutes of emulated arithmetic; channels, examples and the command line: uid 1000 runs them',
+      'image-cache and the command line: decoding photographs, and starting Node over and over, take minutes of emulated arithmetic; ' +
+      'channels and examples: uid 1000 runs them',
   },
   {
     name: 'mocha',
-    command: [...mocha, 'image-cache|chaos|\\(memfd\\)|\\(anonymous\\)'],
+    command: [...mocha, 'image-cache|chaos|the command line|\\(memfd\\)|\\(anonymous\\)'],
     users: [1000],
     env,
     minutes: 11,
     skipped:
-      'image-cache: as for root; chaos, which asks a kernel that discards at random moments, and the contract on memfd and anonymous: root runs them',
+      'image-cache and the command line: as for root; chaos, which asks a kernel that discards at random moments, and the contract on memfd and anonymous: root runs them',
   },
   {
     // Last of all, for the machine has swap from here on.
