@@ -1,6 +1,10 @@
 // Backends whose kernel discards by itself: K1 to K5 of docs/protocol.md, with processes that are killed and stopped inside each, and a
 // kernel that is made to discard for real.
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/syscall.h>
 
 #include "native/check.h"
 #include "native/processes.h"
@@ -277,6 +281,56 @@ TEST(one_that_is_stopped_inside_its_purge_harms_nobody_when_it_wakes) {
   child.resume();
   CHECK_EQ(child.reap(), 0);
   CHECK_EQ(losses(*a, "after a purge"), static_cast<int>(kUnits));
+}
+
+// From here on a call of the driver's ends this process.
+bool forbid_ioctl() {
+  const sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog all_of_it = {sizeof program / sizeof *program, const_cast<sock_filter*>(program)};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all_of_it, 0, 0) == 0;
+}
+
+TEST(pins_beside_pins_make_no_call_of_the_driver) {
+  if (!kernel_discards()) SKIP("no kernel that discards by itself");
+  auto a = make_region(4 * kPage);
+  const auto pairs = [](Region& region) {
+    for (int i = 0; i < 1000; ++i) {
+      if (pin(region, 0, 4 * kPage).code != Code::kOk || unpin(region, 0, 4 * kPage) != Code::kOk)
+        return false;
+      if (pin(region, 0, kPage).code != Code::kOk || unpin(region, 0, kPage) != Code::kOk) return false;
+    }
+    return true;
+  };
+  Child beside([&] {  // the creator's initial hold
+    auto b = attach_or_exit(a->fd());
+    return forbid_ioctl() && pairs(*b) ? 0 : 1;
+  });
+  CHECK_EQ(beside.reap(), 0);
+  CHECK(unpin(*a, 0, 4 * kPage) == Code::kOk);
+  pin(*a, 0, 4 * kPage);
+  Child beside_a_pin([&] {
+    auto b = attach_or_exit(a->fd());
+    return forbid_ioctl() && pairs(*b) ? 0 : 1;
+  });
+  CHECK_EQ(beside_a_pin.reap(), 0);
+  CHECK(unpin(*a, 0, 4 * kPage) == Code::kOk);
+  Child nested([&]() -> int {
+    auto b = attach_or_exit(a->fd());
+    pin(*b, 0, 4 * kPage);
+    _exit(forbid_ioctl() && pairs(*b) ? 0 : 1);  // what it holds at the end is not its to give back
+  });
+  CHECK_EQ(nested.reap(), 0);
+  Child alone([&] {  // the filter bites: nobody holds the unit
+    auto b = attach_or_exit(a->fd());
+    return forbid_ioctl() && pairs(*b) ? 0 : 1;
+  });
+  CHECK_EQ(alone.reap(), -SIGSYS);
 }
 
 TEST(one_process_unpins_and_another_goes_on_holding) {
