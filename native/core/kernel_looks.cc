@@ -87,12 +87,9 @@ Status WritableRegion::notice_kernel_purges(uint64_t first, uint64_t count) {
   for (uint64_t u = first; u <= first + count; ++u) {
     bool empty = false;
     if (u < first + count && table().left_to_kernel(u)) {
-      uint64_t resident = 0;
-      const ByteRange range = to_bytes(u, 1);
-      if (Status s = residency_.bytes(mapping_->data(), size_, range.offset, range.length, &resident);
-          !s.ok())
-        return s;
-      empty = resident == 0;
+      uint64_t bytes = 0;
+      if (Status s = resident(u, &bytes); !s.ok()) return s;
+      empty = bytes == 0;
     }
     if (empty && ++run < kLongestLook) continue;
     const uint64_t end = empty ? u + 1 : u;

@@ -226,14 +226,11 @@ Status WritableRegion::purge_strays(uint64_t first, uint64_t count) {
   PinTable& table = attachment_->table();
   uint64_t run = 0;
   for (uint64_t u = first; u <= first + count; ++u) {
-    uint64_t resident = 0;
+    uint64_t bytes = 0;
     if (u < first + count && table.is_purged(u)) {
-      const ByteRange range = to_bytes(u, 1);
-      if (Status s = residency_.bytes(mapping_->data(), size_, range.offset, range.length, &resident);
-          !s.ok())
-        return s;
+      if (Status s = resident(u, &bytes); !s.ok()) return s;
     }
-    if (resident != 0) {
+    if (bytes != 0) {
       ++run;
     } else if (run > 0) {
       const PinTable::Purged again = table.purge_again(u - run, run);

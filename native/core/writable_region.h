@@ -83,6 +83,11 @@ class WritableRegion final : public SharedRegionBase {
   void leave(bool filled);
   Status snapshot_generations();
   Status purge_strays(uint64_t first, uint64_t count);
+  // Bytes of the unit in memory.
+  Status resident(uint64_t unit, uint64_t* bytes) {
+    const ByteRange range = to_bytes(unit, 1);
+    return residency_.bytes(mapping_->data(), size_, range.offset, range.length, bytes);
+  }
   bool left_to_kernel(uint64_t first, uint64_t count);
   PinTable::Take hold(uint64_t first, uint64_t count, bool patient, uint64_t* held);
   void drop_hold(uint64_t first, uint64_t count);

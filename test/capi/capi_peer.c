@@ -13,6 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "fd_message.h"
+
 static void die(const char* what) {
   perror(what);
   exit(1);
@@ -22,26 +24,10 @@ static void send_region(const char* path, int fd) {
   /* Magic, kind 0, 0, one descriptor, no payload. */
   char frame[12] = {'A', 'C', 'H', '1', 0, 0, 1, 0, 0, 0, 0, 0};
   struct sockaddr_un address = {.sun_family = AF_UNIX};
-  struct iovec data = {frame, sizeof frame};
-  union {
-    char bytes[CMSG_SPACE(sizeof(int))];
-    struct cmsghdr align;
-  } control;
-  struct msghdr message;
   int connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
   if (connect(connection, (struct sockaddr*)&address, sizeof address) != 0) die("connect");
-  memset(&control, 0, sizeof control);
-  memset(&message, 0, sizeof message);
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control.bytes;
-  message.msg_controllen = sizeof control.bytes;
-  CMSG_FIRSTHDR(&message)->cmsg_level = SOL_SOCKET;
-  CMSG_FIRSTHDR(&message)->cmsg_type = SCM_RIGHTS;
-  CMSG_FIRSTHDR(&message)->cmsg_len = CMSG_LEN(sizeof fd);
-  memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &fd, sizeof fd);
-  if (sendmsg(connection, &message, 0) != (ssize_t)sizeof frame) die("sendmsg");
+  if (send_with_fd(connection, frame, sizeof frame, fd) != (ssize_t)sizeof frame) die("sendmsg");
 }
 
 static void answer(long result) {

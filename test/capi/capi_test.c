@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fd_message.h"
+
 static int failures;
 
 #define CHECK(condition)                                                                          \
@@ -386,21 +388,9 @@ static void test_threads_and_forks(void) {
 }
 
 static int receive_and_use(void* socket) {
-  char byte, *base;
-  int fd;
-  struct iovec data = {&byte, 1};
-  union {
-    char bytes[CMSG_SPACE(sizeof(int))];
-    struct cmsghdr align;
-  } control;
-  struct msghdr message;
-  memset(&message, 0, sizeof message);
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control.bytes;
-  message.msg_controllen = sizeof control.bytes;
-  if (recvmsg(*(int*)socket, &message, 0) != 1) return 10;
-  memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
+  char* base;
+  const int fd = receive_fd(*(int*)socket);
+  if (fd < 0) return 10;
   if (ASharedMemory_getSize(fd) != 2 * page) return 11;
   base = map(fd, 2 * page);
   if (ashmem_pin_region(fd, 0, 0) != ASHMEM_WAS_PURGED) return 12;
@@ -413,14 +403,6 @@ static void test_passed(void) {
   int pair[2], fd;
   char byte = 0, *base;
   pid_t pid;
-  struct iovec data = {&byte, 1};
-  union {
-    char bytes[CMSG_SPACE(sizeof(int))];
-    struct cmsghdr align;
-  } control;
-  struct msghdr message;
-  memset(&message, 0, sizeof message);
-  memset(&control, 0, sizeof control);
   CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
   pid = start(receive_and_use, &pair[1]); /* before there is a region: it has the fd by the socket alone */
   fd = ashmem_create_region("passed", 2 * page);
@@ -428,15 +410,7 @@ static void test_passed(void) {
   memset(base, 'x', 2 * page);
   CHECK(ashmem_unpin_region(fd, 0, 0) == 0);
   CHECK(ashmem_compat_purge_region(fd, 0, 0) == (int64_t)(2 * page));
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control.bytes;
-  message.msg_controllen = sizeof control.bytes;
-  CMSG_FIRSTHDR(&message)->cmsg_level = SOL_SOCKET;
-  CMSG_FIRSTHDR(&message)->cmsg_type = SCM_RIGHTS;
-  CMSG_FIRSTHDR(&message)->cmsg_len = CMSG_LEN(sizeof fd);
-  memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &fd, sizeof fd);
-  CHECK(sendmsg(pair[0], &message, 0) == 1);
+  CHECK(send_with_fd(pair[0], &byte, 1, fd) == 1);
   CHECK(finish(pid) == 0);
   CHECK(base[0] == 'r');
   CHECK(ashmem_pin_region(fd, 0, 0) ==

@@ -1,28 +1,9 @@
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { expect } from 'chai';
 import { cannotReclaimOthers, hasSwap, ReclaimPeer } from '../helpers/reclaim-peer.ts';
-
-const root = join(import.meta.dirname, '../..');
+import { runProgram } from '../helpers/run-program.ts';
 
 /** Runs the command line to its end. */
-function run(...args: string[]) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'lib/cli/main.ts', ...args], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  let errors = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    output += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    errors += text;
-  });
-  return new Promise<{ code: number | null; output: string; errors: string }>((resolve) => {
-    child.on('close', (code) => resolve({ code, output, errors }));
-  });
-}
+const run = (...args: string[]) => runProgram('lib/cli/main.ts', args).done;
 
 describe('the command line', () => {
   it('--help: the commands, on standard output', async () => {

@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-
-const root = join(import.meta.dirname, '../..');
+import { runProgram } from '../helpers/run-program.ts';
 
 describe('examples', () => {
   let dir: string;
@@ -19,31 +18,11 @@ describe('examples', () => {
     rmSync(dir, { recursive: true });
   });
 
-  /** Runs an example with photographs rendered under `dir`. `line` resolves when it has printed that. */
+  /** Runs an example with photographs rendered under `dir`. */
   function run(example: string, ...args: string[]) {
-    const child = spawn(process.execPath, ['--import', 'tsx', `examples/${example}`, ...args], {
-      cwd: root,
-      env: { ...process.env, TMPDIR: dir },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    started.push(child);
-    let output = '';
-    let errors = '';
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      output += text;
-    });
-    child.stderr.setEncoding('utf8').on('data', (text) => {
-      errors += text;
-    });
-    const done = new Promise<{ code: number | null; output: string; errors: string }>((resolve) => {
-      child.on('close', (code) => resolve({ code, output, errors }));
-    });
-    const line = (expected: string) =>
-      new Promise<void>((resolve, reject) => {
-        child.stdout.on('data', () => output.includes(expected) && resolve());
-        child.on('close', () => reject(new Error(`ended without "${expected}": ${output}${errors}`)));
-      });
-    return { child, done, line };
+    const program = runProgram(`examples/${example}`, args, { ...process.env, TMPDIR: dir });
+    started.push(program.child);
+    return program;
   }
 
   describe('share-fd', () => {

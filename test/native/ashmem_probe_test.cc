@@ -1,13 +1,9 @@
 // What probing says of devices that are not there, not to be opened, not the driver, or the driver with a part missing. Each
 // likeness is made in a mount namespace with a /dev of its own, or by a seccomp filter; each probe runs in a new process.
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
-#include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include <string>
@@ -15,6 +11,7 @@
 #include "core/backends/backend.h"
 #include "native/check.h"
 #include "native/processes.h"
+#include "native/seccomp.h"
 
 using namespace ashmem_compat;
 using namespace ashmem_compat::testing;
@@ -44,21 +41,6 @@ std::string second_node() {
 bool own_dev() {
   return unshare(CLONE_NEWNS) == 0 && mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
          mount("tmpfs", "/dev", "tmpfs", 0, nullptr) == 0;
-}
-
-// What ioctl number `request` does from here on: `action`, a seccomp return value.
-bool filter_ioctl(unsigned request, unsigned action) {
-  const sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[1])),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, request, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, action),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog all = {sizeof program / sizeof *program, const_cast<sock_filter*>(program)};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all, 0, 0) == 0;
 }
 
 struct Answer {

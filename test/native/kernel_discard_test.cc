@@ -1,13 +1,10 @@
 // Backends whose kernel discards by itself: K1 to K5 of docs/protocol.md, with processes that are killed and stopped inside each, and a
 // kernel that is made to discard for real.
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/syscall.h>
 
 #include "native/check.h"
 #include "native/processes.h"
+#include "native/seccomp.h"
 
 using namespace ashmem_compat;
 using namespace ashmem_compat::testing;
@@ -40,17 +37,6 @@ bool discard_by_kernel() {
     if (pin(*last, 0, options.size).purged) return true;
   }
   return false;
-}
-
-void fill(Region& region, uint64_t offset, uint64_t length, char value) {
-  memset(region.mapping()->data() + offset, value, length);
-}
-bool all(Region& region, uint64_t offset, uint64_t length, char value) {
-  const char* bytes = region.mapping()->data() + offset;
-  for (uint64_t i = 0; i < length; ++i) {
-    if (bytes[i] != value) return false;
-  }
-  return true;
 }
 
 constexpr uint64_t kUnits = 8;
@@ -283,19 +269,7 @@ TEST(one_that_is_stopped_inside_its_purge_harms_nobody_when_it_wakes) {
   CHECK_EQ(losses(*a, "after a purge"), static_cast<int>(kUnits));
 }
 
-// From here on a call of the driver's ends this process.
-bool forbid_ioctl() {
-  const sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog all_of_it = {sizeof program / sizeof *program, const_cast<sock_filter*>(program)};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all_of_it, 0, 0) == 0;
-}
-
+// A call of the driver's ends the process that makes it.
 TEST(pins_beside_pins_make_no_call_of_the_driver) {
   if (!kernel_discards()) SKIP("no kernel that discards by itself");
   auto a = make_region(4 * kPage);
@@ -309,26 +283,28 @@ TEST(pins_beside_pins_make_no_call_of_the_driver) {
   };
   Child beside([&] {  // the creator's initial hold
     auto b = attach_or_exit(a->fd());
-    return forbid_ioctl() && pairs(*b) ? 0 : 1;
+    return filter_call(SYS_ioctl, SECCOMP_RET_KILL) && pairs(*b) ? 0 : 1;
   });
   CHECK_EQ(beside.reap(), 0);
   CHECK(unpin(*a, 0, 4 * kPage) == Code::kOk);
   pin(*a, 0, 4 * kPage);
   Child beside_a_pin([&] {
     auto b = attach_or_exit(a->fd());
-    return forbid_ioctl() && pairs(*b) ? 0 : 1;
+    return filter_call(SYS_ioctl, SECCOMP_RET_KILL) && pairs(*b) ? 0 : 1;
   });
   CHECK_EQ(beside_a_pin.reap(), 0);
   CHECK(unpin(*a, 0, 4 * kPage) == Code::kOk);
   Child nested([&]() -> int {
     auto b = attach_or_exit(a->fd());
     pin(*b, 0, 4 * kPage);
-    _exit(forbid_ioctl() && pairs(*b) ? 0 : 1);  // what it holds at the end is not its to give back
+    _exit(filter_call(SYS_ioctl, SECCOMP_RET_KILL) && pairs(*b)
+              ? 0
+              : 1);  // what it holds at the end is not its to give back
   });
   CHECK_EQ(nested.reap(), 0);
   Child alone([&] {  // the filter bites: nobody holds the unit
     auto b = attach_or_exit(a->fd());
-    return forbid_ioctl() && pairs(*b) ? 0 : 1;
+    return filter_call(SYS_ioctl, SECCOMP_RET_KILL) && pairs(*b) ? 0 : 1;
   });
   CHECK_EQ(alone.reap(), -SIGSYS);
 }

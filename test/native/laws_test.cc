@@ -15,17 +15,6 @@ namespace {
 
 const uint64_t kPage = kernel_page_size();
 
-void fill(Region& region, uint64_t offset, uint64_t length, char value) {
-  memset(region.mapping()->data() + offset, value, length);
-}
-bool all(Region& region, uint64_t offset, uint64_t length, char value) {
-  const char* bytes = region.mapping()->data() + offset;
-  for (uint64_t i = 0; i < length; ++i) {
-    if (bytes[i] != value) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 // ---- law 1: what a living process has pinned is never discarded

@@ -1,8 +1,6 @@
 // reclaim on real processes: what it takes, what it leaves, and whom it refuses. Where there is swap (npm run vm -- --swap 128)
 // anonymous memory goes there; elsewhere that must be said.
-#include <linux/filter.h>
 #include <linux/sched.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
 #include <sys/syscall.h>
@@ -14,6 +12,7 @@
 #include "native/check.h"
 #include "native/filled_memory.h"
 #include "native/processes.h"
+#include "native/seccomp.h"
 
 using namespace ashmem_compat;
 using namespace ashmem_compat::reclaim;
@@ -66,19 +65,6 @@ int filled_and_file_stays() {
   stop_here();
   if (!all_there(memory.file(), memory.file_bytes())) return kFileWent;
   return memory.intact() ? kFine : kLostContents;
-}
-
-// From here on system call `number` is answered by `action`, a seccomp return value.
-bool filter_call(long number, unsigned action) {
-  const sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(number), 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, action),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog all = {sizeof program / sizeof *program, const_cast<sock_filter*>(program)};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all, 0, 0) == 0;
 }
 
 pid_t victim = 0;

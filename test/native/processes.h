@@ -168,6 +168,17 @@ inline std::unique_ptr<Region> attach_or_exit(int fd, uint32_t busy_ms = 1000) {
   return std::move(made.value());
 }
 
+inline void fill(Region& region, uint64_t offset, uint64_t length, char value) {
+  memset(region.mapping()->data() + offset, value, length);
+}
+inline bool all(Region& region, uint64_t offset, uint64_t length, char value) {
+  const char* bytes = region.mapping()->data() + offset;
+  for (uint64_t i = 0; i < length; ++i) {
+    if (bytes[i] != value) return false;
+  }
+  return true;
+}
+
 inline int open_fds() {
   int count = 0;
   for (int fd = 0; fd < 1024; ++fd) count += fcntl(fd, F_GETFD) >= 0;

@@ -133,6 +133,22 @@ TEST(areas_without_a_header_at_their_end_are_of_a_foreign_maker) {
   CHECK(made.value()->counted());
 }
 
+TEST(an_area_that_shrinks_before_it_is_mapped_is_taken_as_it_is_then) {
+  if (makes_memfds()) SKIP("a memfd without seals is refused");
+  static Fd fd;
+  fd.reset();
+  for (int source = 0; ashmem::source_name(source) && !fd.valid(); ++source) {
+    if (ashmem::prepare(source)) fd = ashmem::open_area(source, "shrinks", 64 * kPage);
+  }
+  REQUIRE(fd.valid());
+  at_stage(Stage::kBeforeFirstMapping, [] { syscall(SYS_ioctl, fd.get(), _IOW(0x77, 3, size_t), kPage); });
+  auto made = try_attach(fd.get());
+  stage_hook = nullptr;
+  REQUIRE(made.ok());
+  CHECK_EQ(made.value()->size(), kPage);
+  CHECK_EQ(made.value()->mapping()->data()[kPage - 1], 0);
+}
+
 TEST(an_area_whose_size_changes_until_it_is_mapped_harms_nobody) {
   if (makes_memfds()) SKIP("a memfd without seals is refused");
   for (int round = 0; round < 200; ++round) {

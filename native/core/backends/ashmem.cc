@@ -13,6 +13,7 @@
 #include "core/backends/ashmem_uncounted.h"
 #include "core/backends/backend.h"
 #include "core/platform/page.h"
+#include "core/platform/stage.h"
 #include "core/platform/system_calls.h"
 #include "core/shared_region.h"
 
@@ -219,6 +220,7 @@ class AshmemBackend final : public Backend {
  private:
   // Until the first mapping of an area its size can be changed by whoever has it.
   static Status fix_size(int fd) {
+    stage(Stage::kBeforeFirstMapping);
     const size_t page = kernel_page_size();
     void* mapped = mmap(nullptr, page, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
     if (mapped == MAP_FAILED)

@@ -45,10 +45,7 @@ PinTable::Mark PinTable::mark_relinquished(uint64_t unit, Census& census, uint64
       if (held(unit, census)) return Mark::kSkipped;
       w = load_acquire(word);
       if (state_of(w) == UnitState::kPurging || (w & (kHolderBits | kVolatile)) != 0) continue;
-      if (state_of(w) == UnitState::kRefilling) {
-        if (!any_bit(unit, w)) cas_acq_rel(word, w, with_state(w, UnitState::kPurged));
-        continue;
-      }
+      if (forget_refiller(unit, w) || state_of(w) == UnitState::kRefilling) continue;
     }
     const bool whole = state_of(w) == UnitState::kReady;
     if (!cas_seq_cst(word, w, purging_ | (whole ? kVolatile : 0))) continue;

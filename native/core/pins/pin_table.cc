@@ -208,9 +208,7 @@ PinTable::Take PinTable::take_extra(uint64_t unit, Census& census) {
         fetch_and_acq_rel(extra, ~extra_bit_);
         filling = held(unit, census);
         w = load_acquire(word);
-        if (!filling && state_of(w) == UnitState::kRefilling && !any_bit(unit, w)) {
-          cas_acq_rel(word, w, with_state(w, UnitState::kPurged));
-        }
+        if (!filling) forget_refiller(unit, w);
         break;
       case UnitState::kPurging:
         fetch_and_acq_rel(extra, ~extra_bit_);
@@ -316,6 +314,13 @@ bool PinTable::set_purged(uint64_t unit, uint64_t volatile_bit) {
   return cas_release(control_.word(unit), mine, unit_word(UnitState::kPurged, kReleased | volatile_bit));
 }
 
+// True if `word` is REFILLING and nobody holds the unit: its refiller is gone, and it never came back from PURGED.
+bool PinTable::forget_refiller(uint64_t unit, uint64_t word) {
+  if (state_of(word) != UnitState::kRefilling || any_bit(unit, word)) return false;
+  cas_acq_rel(control_.word(unit), word, with_state(word, UnitState::kPurged));
+  return true;
+}
+
 // For a pin that met the unit of a void purger: leaves it PURGED, or to whoever was quicker.
 uint64_t PinTable::purge_for_the_dead(uint64_t unit, uint64_t word, Census& census) {
   uint64_t bytes = 0;
@@ -351,12 +356,7 @@ PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
     if ((w & kHolderBits) != 0 || !(w & kReleased) || s == UnitState::kRefilling) {
       if (held(unit, census)) return Mark::kSkipped;
       w = load_acquire(word);
-      if (state_of(w) == UnitState::kRefilling && !any_bit(unit, w)) {
-        cas_acq_rel(
-            word, w,
-            with_state(w, UnitState::kPurged));  // its refiller is gone: it never came back from PURGED
-        continue;
-      }
+      if (forget_refiller(unit, w)) continue;
       if (state_of(w) != UnitState::kReady || (w & kHolderBits) != 0) continue;
     }
     if (!cas_seq_cst(word, w, purging_)) continue;  // T4

@@ -148,6 +148,7 @@ class PinTable {
   bool adopt(uint64_t unit, uint64_t word, Census& census);
   bool set_purged(uint64_t unit, uint64_t volatile_bit);
   void raise_generation(uint64_t unit);
+  bool forget_refiller(uint64_t unit, uint64_t word);
   uint64_t purge_for_the_dead(uint64_t unit, uint64_t word, Census& census);
   Purged purge(uint64_t first, uint64_t count, bool again);
   Mark mark(uint64_t unit, Census& census, bool again);

@@ -4,23 +4,24 @@
 namespace ashmem_compat {
 
 enum class Stage {
-  kSlotClaimed,        // A1/A2 done, hazards not yet read
-  kSweeping,           // A3, after some units
-  kHazardSet,          // a recoverer between publishing its hazard and reading the life word
-  kBeforeClear,        // a recoverer that has validated the slot, just before it clears the bit
-  kMarked,             // a purger has taken units to PURGING
-  kDiscarded,          // the bytes are gone, the generations not yet raised
-  kBeforeTake,         // a pin, before its CAS
-  kTaken,              // a pin, after its CAS
-  kRefilling,          // a pin that has become the refiller
-  kBeforeGive,         // an unpin, before its CAS
-  kGivenUp,            // units that nobody may hold any more are about to be looked at (K2)
-  kBeforeKernelPin,    // K1, the unit is ours alone
-  kKernelPinned,       // K1, the kernel has answered, and nobody else knows
-  kBeforeKernelUnpin,  // K2, the units are ours alone
-  kKernelUnpinned,     // K2, before anybody knows
-  kTargetFound,        // reclaim: /proc/PID is open, the process is not yet held by a pidfd
-  kBeforeAdvice,       // reclaim: before each call that advises
+  kSlotClaimed,         // A1/A2 done, hazards not yet read
+  kSweeping,            // A3, after some units
+  kHazardSet,           // a recoverer between publishing its hazard and reading the life word
+  kBeforeClear,         // a recoverer that has validated the slot, just before it clears the bit
+  kMarked,              // a purger has taken units to PURGING
+  kDiscarded,           // the bytes are gone, the generations not yet raised
+  kBeforeTake,          // a pin, before its CAS
+  kTaken,               // a pin, after its CAS
+  kRefilling,           // a pin that has become the refiller
+  kBeforeGive,          // an unpin, before its CAS
+  kBeforeFirstMapping,  // an attach, while the size of an ashmem area may still change
+  kGivenUp,             // units that nobody may hold any more are about to be looked at (K2)
+  kBeforeKernelPin,     // K1, the unit is ours alone
+  kKernelPinned,        // K1, the kernel has answered, and nobody else knows
+  kBeforeKernelUnpin,   // K2, the units are ours alone
+  kKernelUnpinned,      // K2, before anybody knows
+  kTargetFound,         // reclaim: /proc/PID is open, the process is not yet held by a pidfd
+  kBeforeAdvice,        // reclaim: before each call that advises
 };
 
 #ifdef ASHMEM_COMPAT_STAGES
