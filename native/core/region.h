@@ -22,6 +22,28 @@ struct RegionOptions {
   uint64_t granularity = 0;         // bytes in a unit, a power of two, 0: the page size
   uint32_t max_processes = 0;       // attached at once, 0: kDefaultSlots
   uint32_t busy_timeout_ms = 1000;  // how long a pin waits for somebody else's purge
+  bool reclaimer = true;            // whether this process purges the region by itself when memory is short
+};
+
+// What is purged first when memory is short; of the region, for all its processes.
+enum class Priority : uint32_t { kNormal = 0, kCheap = 1, kPrecious = 2 };
+
+// Bytes discarded since this process attached, by who did it.
+struct DiscardTotals {
+  uint64_t pressure = 0;  // this process's reclaimer
+  uint64_t request = 0;   // purge() in this process
+  uint64_t kernel = 0;    // the kernel, as far as pins and looks of this process were told
+  uint64_t peer = 0;      // another process
+  uint64_t sum() const { return pressure + request + kernel + peer; }
+};
+
+// Told on the watcher's thread, with a lock held: must not block, nor call into the region.
+class PurgeListener {
+ public:
+  virtual void on_purge(const DiscardTotals& totals) = 0;
+
+ protected:
+  ~PurgeListener() = default;
 };
 
 struct ByteRange {
@@ -78,6 +100,12 @@ class Region {
   virtual Status begin_read(uint64_t offset, uint64_t length, ReadTicket* ticket) = 0;
   virtual bool end_read(uint64_t offset, uint64_t length, const ReadTicket& ticket) = 0;
   virtual Status protect() = 0;
+  virtual Priority priority() const { return Priority::kNormal; }
+  // kReadOnly for an object that cannot write.
+  virtual Status set_priority(Priority priority) = 0;
+  // The listener hears within a quarter of a second that bytes were discarded, whoever did it. One per object; null ends it, as
+  // does close(), and then no call is running or will come. Not for read-only objects: kReadOnly. kSystem.
+  virtual Status watch_purges(PurgeListener* listener) = 0;
   virtual Status stats(RegionStats* stats) = 0;
   // Gives all holds back, as unpins do, and lets the memory go. Everything afterwards is kRegionClosed. Safe to repeat.
   // An object that is destroyed without it gives them back as a death does: what it was told to refill is PURGED again.
