@@ -1,13 +1,15 @@
-// How often the kernel told this process that it had discarded something: the sign of a shortage where there is no other.
+// How often the kernel has told this process, at a pin, that it had discarded something of a region: it is short of memory.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+
+#include "core/platform/atomics.h"
 
 namespace ashmem_compat::pressure {
 
-inline std::atomic<uint64_t> kernel_losses{0};
+extern uint64_t kernel_losses;
 
-inline void note_kernel_loss() { kernel_losses.fetch_add(1, std::memory_order_relaxed); }
+// Any thread. Not for what a process of ours has purged.
+inline void note_kernel_loss() { __atomic_fetch_add(&kernel_losses, 1, __ATOMIC_RELAXED); }
 
 }  // namespace ashmem_compat::pressure
