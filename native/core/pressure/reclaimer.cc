@@ -66,16 +66,20 @@ void Reclaimer::note_effect(const Attachment& attachment, Gauge* gauge, uint64_t
 }
 
 // Bytes that came free. Units without memory are left alone: nothing can be gained of them, only a loss be told.
-uint64_t Reclaimer::purge(Attachment& attachment, const Victim& victim, Gauge* gauge) {
+uint64_t Reclaimer::purge(Attachment& attachment, const Victim& victim, uint64_t missing, Gauge* gauge) {
   ResidentUnits* where = attachment.resident_units();
   if (!where) return 0;
   const uint64_t shared_before = gauge && gauge->of_cgroup() ? gauge->shared_memory() : kUnknown;
   uint64_t freed = 0;
   for (const ResidentUnits::Run& run : where->resident(victim.first, victim.count)) {
+    if (freed >= missing) break;
     const uint64_t before = attachment.stored_bytes();
     PinTable& table = attachment.table();
-    const PinTable::Purged result = stock_of_ == Want::kStrays ? table.purge_again(run.first, run.count)
-                                                               : table.purge(run.first, run.count);
+    // Of a long run no more than is missing.
+    const uint64_t enough = (missing - freed - 1) / attachment.control().layout().granularity + 1;
+    const uint64_t count = std::min(run.count, enough);
+    const PinTable::Purged result =
+        stock_of_ == Want::kStrays ? table.purge_again(run.first, count) : table.purge(run.first, count);
     attachment.note_discard(true, result.bytes);
     const uint64_t after = attachment.stored_bytes();
     const bool told = before != Attachment::kUnknownSize && after != Attachment::kUnknownSize;
@@ -112,7 +116,7 @@ Reclaimer::Step Reclaimer::use_stock(const Attachments& among, int priority_clas
           now - start < kPoliteMs) {
         return Step::kSomebodyElse;
       }
-      const uint64_t freed = purge(attachment, victim, demand.gauge());
+      const uint64_t freed = purge(attachment, victim, outcome->remaining, demand.gauge());
       outcome->freed[priority_class] += freed;
       reclaimed_ += freed;
     }

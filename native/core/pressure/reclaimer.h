@@ -52,7 +52,7 @@ class Reclaimer {
                  Outcome* outcome);
   void find(const Attachments& among, Want want, uint64_t bytes);
   Outcome finish(const Outcome& outcome);
-  uint64_t purge(Attachment& attachment, const Victim& victim, Gauge* gauge);
+  uint64_t purge(Attachment& attachment, const Victim& victim, uint64_t missing, Gauge* gauge);
   void note_effect(const Attachment& attachment, Gauge* gauge, uint64_t shared_before, uint64_t freed);
 
   // Regions whose pages are charged to another cgroup than the one that is short: to purge them frees nothing there.
