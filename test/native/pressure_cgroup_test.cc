@@ -204,6 +204,36 @@ TEST(a_limit_may_change_come_and_go) {
   CHECK_EQ(child->reap(), 0);
 }
 
+TEST(memory_high_is_a_limit_and_meeting_it_an_event) {
+  const auto group = LimitedCgroup::make(128 * kMiB);
+  if (!group) SKIP("no cgroup with a limit can be made here");
+  if (!group->is_v2()) SKIP("cgroup v1 has no memory.high");
+  const auto child = group->run([&] {
+    CHECK(group->set_high(48 * kMiB));
+    const Gauges gauges = source_named("cgroup-v2")->open();
+    Gauge* const gauge = gauge_at(gauges, group->folder());
+    REQUIRE(gauge);
+    gauge->set_marks({16 * kMiB, 8 * kMiB, 4 * kMiB});
+    Reading reading = look(gauge);
+    CHECK_EQ(reading.limit, 48 * kMiB);
+    CHECK(!reading.guarded);
+    // None before the limit is met, and the ones that were are not told again.
+    GrowingMemfd memory;
+    memory.grow(24 * kMiB);
+    CHECK_EQ(wait_and_wake(gauge, 0), 0);
+    memory.grow(26 * kMiB);
+    CHECK_EQ(wait_and_wake(gauge, 60'000), 1);
+    std::vector<pollfd> fds;
+    gauge->wait_for(&fds);
+    CHECK(fds.empty());  // before it was read
+    reading = look(gauge);
+    CHECK(reading.available < 2 * kMiB);
+    CHECK(reading.again_ms > 0);
+  });
+  CHECK_EQ(child->reap(), 0);
+  CHECK_EQ(group->oom_kills(), uint64_t{0});
+}
+
 TEST(a_moved_process_is_noticed_and_a_removed_cgroup) {
   auto group = LimitedCgroup::make(64 * kMiB);
   const auto next = LimitedCgroup::make(64 * kMiB);

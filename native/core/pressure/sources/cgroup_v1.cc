@@ -31,13 +31,15 @@ uint64_t threshold_lag() {
   return bytes;
 }
 
+// Of the root of all, which alone has this file, the limit cannot be set.
+bool is_root(const std::string& folder) { return access((folder + "/release_agent").c_str(), F_OK) == 0; }
+
 class CgroupV1Gauge final : public Gauge {
  public:
   explicit CgroupV1Gauge(const std::string& folder) : folder_(folder) {}
 
   bool open() {
-    // Of the root of all, which alone has this file, the limit cannot be set.
-    if (access((folder_ + "/release_agent").c_str(), F_OK) == 0 || !memory_.open(folder_)) return false;
+    if (is_root(folder_) || !memory_.open(folder_)) return false;
     // Both may be missing or forbidden, as in most containers. Then nothing is guarded.
     usage_.open(folder_ + "/memory.usage_in_bytes");
     level_.open(folder_ + "/memory.pressure_level");
@@ -146,16 +148,20 @@ class CgroupV1 final : public Source {
   SourceReport probe() const override {
     const std::vector<std::string> folders = own_cgroups(Hierarchy::kV1Memory);
     if (folders.empty()) return {false, "no cgroup v1 with a memory controller is mounted"};
-    std::string reason;
+    std::string reason = folders[0] + " is the root, which has no limit";
+    bool any = false;
     for (const std::string& folder : folders) {
+      if (is_root(folder)) break;
       CgroupMemory memory(kNames);
       if (!memory.open(folder)) {
-        if (reason.empty()) reason = folder + ": " + strerror(errno);
+        if (!any) reason = folder + ": " + strerror(errno);
       } else if (memory.limit() != kUnknown) {
         return {true, folder + " has a limit"};
+      } else {
+        any = true;
       }
     }
-    if (!reason.empty()) return {false, reason};
+    if (!any) return {false, reason};
     return {true, folders[0] + " has no limit yet, nor has one above it"};
   }
 
