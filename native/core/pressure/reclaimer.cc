@@ -17,14 +17,21 @@ constexpr uint64_t kLongestRun =
 constexpr uint64_t kAtLeastChosen =
     32 * kMiB;  // finding victims means to look at everything: not for every run
 constexpr uint64_t kLongestMs = 50;
-constexpr uint64_t kLeaseMs = 5;              // without progress, then it is anybody's
+constexpr uint64_t kLeaseMs = 2;              // without progress, then it is anybody's
 constexpr uint64_t kPoliteMs = 30;            // the longest that one demand waits for others
-constexpr uint64_t kEnoughToTell = 4 * kMiB;  // a cgroup's statistics lag by half a MiB or so
+constexpr uint64_t kEnoughToTell = 8 * kMiB;  // a cgroup's statistics lag by half a MiB or so
 constexpr uint64_t kFutileMs = 1000;
 constexpr uint64_t kStockMs = 50;
 
 constexpr int class_of(Priority priority) {
   return priority == Priority::kCheap ? 0 : priority == Priority::kPrecious ? 2 : 1;
+}
+
+bool somebody_else_at(const Attachments& among) {
+  const uint64_t now = now_ms();
+  return std::any_of(among.begin(), among.end(), [now](const auto& one) {
+    return leased_to_another(&one->control().header()->lease, now, one->slots().own() + 1, kLeaseMs);
+  });
 }
 
 void nap() {
@@ -56,12 +63,16 @@ void Reclaimer::note_effect(const Attachment& attachment, Gauge* gauge, uint64_t
                             uint64_t freed) {
   if (!gauge || !gauge->of_cgroup() || shared_before == kUnknown) return;
   Futility& account = futile_[{attachment.id(), gauge}];
-  if (account.freed == 0) account.shared_before = shared_before;
+  if (account.run != calls_) {
+    account.run = calls_;
+    account.freed = 0;
+    account.shared_before = shared_before;
+  }
   account.freed += freed;
   if (account.freed < kEnoughToTell) return;
   const uint64_t shared = gauge->shared_memory();
   const bool pays = shared == kUnknown || shared + account.freed / 2 <= account.shared_before;
-  account = Futility{};
+  account.run = 0;
   if (!pays) account.until_ms = now_ms() + kFutileMs;
 }
 
@@ -129,6 +140,7 @@ Reclaimer::Step Reclaimer::use_stock(const Attachments& among, int priority_clas
 Reclaimer::Outcome Reclaimer::run(Demand& demand) {
   Outcome outcome;
   const uint64_t start = now_ms();
+  ++calls_;
   const Attachments all = Attachment::served();
   if (start - stocked_ms_ > kStockMs) stock_.clear();
   outcome.remaining = demand.missing(0);
@@ -136,6 +148,12 @@ Reclaimer::Outcome Reclaimer::run(Demand& demand) {
   for (int c = 0; c < kClasses && outcome.remaining != 0;) {
     const Attachments among = of_class(all, c, demand);
     const bool anew = stock_.empty() || stock_class_ != c;
+    // Not to look for what somebody else is purging meanwhile.
+    if (anew && !demand.urgent() && start + kPoliteMs > now_ms() && somebody_else_at(among)) {
+      nap();
+      outcome.remaining = demand.missing(outcome.sum());
+      continue;
+    }
     if (anew) find(among, Want::kIdle, std::max(bytes, outcome.remaining));
     stock_class_ = c;
     const uint64_t freed_before = outcome.sum();
@@ -165,6 +183,7 @@ Reclaimer::Outcome Reclaimer::run(Demand& demand) {
 }
 
 void Reclaimer::prepare() {
+  if (now_ms() - stocked_ms_ < kStockMs / 2 && !stock_.empty()) return;
   const Attachments all = Attachment::served();
   for (const std::shared_ptr<Attachment>& one : all) one->resident_units();
   const ByteDemand nothing(0, nullptr, false);
