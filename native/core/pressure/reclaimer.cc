@@ -158,8 +158,9 @@ Reclaimer::Outcome Reclaimer::run(Demand& demand) {
     stock_class_ = c;
     const uint64_t freed_before = outcome.sum();
     Step step = use_stock(among, c, demand, start, &outcome);
-    if (step == Step::kUsedUp && anew && all_in_stock_ && outcome.remaining != 0) {
-      find(among, Want::kStrays, ~uint64_t{0});
+    for (const Want more : {Want::kAbandoned, Want::kStrays}) {
+      if (step != Step::kUsedUp || !anew || !all_in_stock_ || outcome.remaining == 0) break;
+      find(among, more, ~uint64_t{0});
       step = use_stock(among, c, demand, start, &outcome);
     }
     if (step == Step::kTimeOver) break;
@@ -178,7 +179,7 @@ Reclaimer::Outcome Reclaimer::run(Demand& demand) {
       ++c;
     }
   }
-  if (stock_of_ == Want::kStrays) stock_.clear();
+  if (stock_of_ != Want::kIdle) stock_.clear();
   return finish(outcome);
 }
 
