@@ -69,7 +69,7 @@ bool still_idle(const Attachment& attachment, const Victim& victim) {
 std::vector<Victim> find_victims(const Attachments& among, Want want, uint64_t bytes, uint64_t longest) {
   Choice choice(bytes);
   const uint32_t now = coarse_stamp();
-  for (const std::shared_ptr<Attachment>& one : among) {
+  for (Attachment* one : among) {
     Attachment& attachment = *one;
     ResidentUnits* resident = attachment.resident_units();
     if (!resident) continue;

@@ -25,7 +25,7 @@ enum class Want {
   kStrays,  // what was discarded before, and may have memory again because of a mere look: there is nothing to lose
 };
 
-using Attachments = std::vector<std::shared_ptr<Attachment>>;
+using Attachments = std::vector<Attachment*>;
 
 // The victims that together have at least `bytes` bytes, the first to go first; fewer if there are no more. Runs are `longest` bytes
 // at most. Units that are held are none. Looks at the words of every unit outside of holes.

@@ -302,7 +302,8 @@ void Watcher::reclaim(uint64_t now) {
     if (bytes == 0) {
       if (stored == kUnknown) {
         stored = 0;
-        for (const std::shared_ptr<Attachment>& one : Attachment::served()) {
+        const Attachment::Served served;
+        for (const Attachment* one : served.all()) {
           const uint64_t held = one->stored_bytes();
           stored += held == Attachment::kUnknownSize ? one->control().layout().size : held;
         }
