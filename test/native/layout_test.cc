@@ -78,6 +78,9 @@ TEST(a_header_is_taken_only_as_a_whole) {
         check::fail(__FILE__, __LINE__, "accepted a flip in byte " + std::to_string(byte));
     }
   }
+  Header moved = good;
+  moved.stamps_offset += 64;
+  CHECK(!check_header(moved, size).ok());
   Header long_name = good;
   long_name.name_length = kMaxName + 1;
   CHECK(!check_header(long_name, size).ok());
