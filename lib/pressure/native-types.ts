@@ -10,6 +10,12 @@ export interface NativeVerdict {
   remaining: number;
   /** Bit i: the regions of this process have nothing left of `priorities[i]`. */
   exhausted: number;
+  /** Bytes that the reclaimer has freed of regions of each priority, since the watcher began. */
+  freedCheap: number;
+  freedNormal: number;
+  freedPrecious: number;
+  /** Bytes that shrink signals have asked for and unpinned regions could not give, since the watcher began. */
+  unmet: number;
   /** When it was said: microseconds of process.hrtime(). */
   at: number;
 }

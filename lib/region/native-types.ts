@@ -39,7 +39,7 @@ export interface NativeRegion {
   /** mailbox[1]: the priority. */
   setRegionPriority(): Outcome;
   /**
-   * `callback` is called with the bytes that were discarded since this process attached, whenever they have changed, until
+   * `callback` is called with the bytes that were discarded since it was called last, by who did it, until
    * unwatchPurges() or closeRegion(). It is not kept: its owner is the region's JavaScript object. Throws ERR_READ_ONLY, ERR_REGION_CLOSED,
    * ERR_SYSTEM.
    */

@@ -24,8 +24,7 @@ export class PurgeEvents {
   readonly #id: number;
   readonly #emitter = new EventEmitter();
   /** Kept here, as the addon does not: with the region it is collected. */
-  readonly #callback = (...totals: number[]) => this.#hear(totals);
-  #told = [0, 0, 0, 0];
+  readonly #callback = (...bytes: number[]) => this.#hear(bytes);
   #watching = false;
 
   constructor(native: NativeRegion, id: number) {
@@ -72,10 +71,9 @@ export class PurgeEvents {
     this.#native.unwatchPurges();
   }
 
-  #hear(totals: number[]): void {
-    const news = reasons.map((reason, i) => ({ bytes: totals[i]! - this.#told[i]!, reason }));
-    this.#told = totals;
-    for (const event of news) {
+  #hear(bytes: number[]): void {
+    for (const [i, reason] of reasons.entries()) {
+      const event: PurgeEvent = { bytes: bytes[i] ?? 0, reason };
       if (event.bytes > 0) emitToEach(this.#emitter, 'purge', event);
     }
     this.#stopIfIdle(); // the last one may have been a once()

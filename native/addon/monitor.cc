@@ -81,6 +81,10 @@ napi_value Monitor::to_js(napi_env env, const Heard& heard) {
   set(env, object, "remaining", static_cast<double>(verdict.remaining));
   set(env, object, "exhausted",
       (verdict.exhausted[0] ? 1 : 0) | (verdict.exhausted[1] ? 2 : 0) | (verdict.exhausted[2] ? 4 : 0));
+  set(env, object, "freedCheap", static_cast<double>(verdict.freed[0]));
+  set(env, object, "freedNormal", static_cast<double>(verdict.freed[1]));
+  set(env, object, "freedPrecious", static_cast<double>(verdict.freed[2]));
+  set(env, object, "unmet", static_cast<double>(verdict.unmet));
   set(env, object, "at", static_cast<double>(heard.at_us));
   return object;
 }

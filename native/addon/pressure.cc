@@ -47,6 +47,7 @@ Napi::Value probe_pressure(const Napi::CallbackInfo& info) {
 
 Napi::Value look_at_pressure(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
+  stay_loaded();
   const std::vector<pressure::GaugeReport> gauges = pressure::look();
   Napi::Array result = Napi::Array::New(env, gauges.size());
   for (size_t i = 0; i < gauges.size(); ++i) {

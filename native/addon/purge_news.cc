@@ -11,7 +11,11 @@ Status PurgeNews::open(Napi::Function callback) {
   if (!status.ok()) {
     open_ = false;
     bridge_->remove(this);
+    return status;
   }
+  // What it was told while it was set.
+  const std::lock_guard<std::mutex> guard(mutex_);
+  told_ = heard_;
   return status;
 }
 
@@ -31,20 +35,24 @@ void PurgeNews::silence() {
 void PurgeNews::on_purge(const DiscardTotals& totals) {
   {
     const std::lock_guard<std::mutex> guard(mutex_);
-    totals_ = totals;
-    told_ = false;
+    heard_ = totals;
   }
   bridge_->post(this);
 }
 
 void PurgeNews::deliver(napi_env env) {
-  DiscardTotals totals;
+  DiscardTotals heard;
   {
     const std::lock_guard<std::mutex> guard(mutex_);
-    if (told_) return;
-    told_ = true;
-    totals = totals_;
+    heard = heard_;
   }
+  // A peer that writes into the counts can make one fall.
+  const auto since = [](uint64_t now, uint64_t then) {
+    return now > then ? static_cast<double>(now - then) : 0.0;
+  };
+  const double bytes[4] = {since(heard.pressure, told_.pressure), since(heard.request, told_.request),
+                           since(heard.kernel, told_.kernel), since(heard.peer, told_.peer)};
+  told_ = heard;
   // As Monitor::deliver().
   napi_handle_scope scope;
   if (!open_ || napi_open_handle_scope(env, &scope) != napi_ok) return;
@@ -52,10 +60,9 @@ void PurgeNews::deliver(napi_env env) {
   napi_value callback = nullptr;
   napi_value result;
   napi_value numbers[4] = {};
-  const uint64_t bytes[4] = {totals.pressure, totals.request, totals.kernel, totals.peer};
   bool made = napi_get_undefined(env, &self) == napi_ok;
   for (int i = 0; i < 4; ++i) {
-    made = made && napi_create_double(env, static_cast<double>(bytes[i]), &numbers[i]) == napi_ok;
+    made = made && napi_create_double(env, bytes[i], &numbers[i]) == napi_ok;
   }
   // No callback: the region has been collected, and its finalizer is about to come.
   if (made && napi_get_reference_value(env, callback_, &callback) == napi_ok && callback != nullptr) {

@@ -21,7 +21,7 @@ class PurgeNews final : public PurgeListener, public NewsSource {
   PurgeNews& operator=(const PurgeNews&) = delete;
   ~PurgeNews();
 
-  // Once. `callback` is given the totals of DiscardTotals in their order, whenever they have changed. Errors of watch_purges().
+  // Once. `callback` is given the bytes of DiscardTotals in their order, each time those since the last time. Errors of watch_purges().
   Status open(Napi::Function callback);
 
   void on_purge(const DiscardTotals& totals) override;
@@ -33,9 +33,9 @@ class PurgeNews final : public PurgeListener, public NewsSource {
   Region* const region_;
   bool open_ = false;
   Napi::FunctionReference callback_;
-  std::mutex mutex_;  // guards the rest
-  DiscardTotals totals_;
-  bool told_ = true;
+  DiscardTotals told_;  // to JavaScript
+  std::mutex mutex_;    // guards heard_
+  DiscardTotals heard_;
 };
 
 }  // namespace ashmem_compat::addon

@@ -5,6 +5,7 @@
 #include "addon/environment.h"
 #include "addon/purge_news.h"
 #include "addon/region_table.h"
+#include "addon/stay_loaded.h"
 #include "core/backends/selector.h"
 
 namespace ashmem_compat::addon {
@@ -294,6 +295,7 @@ Napi::Value create_region_js(const Napi::CallbackInfo& info) {
   options.max_processes = info[5].As<Napi::Number>().Uint32Value();
   options.busy_timeout_ms = info[6].As<Napi::Number>().Uint32Value();
   options.reclaimer = info[7].As<Napi::Boolean>().Value();
+  if (options.reclaimer) stay_loaded();
   const Scope scope = info[4].As<Napi::Boolean>().Value() ? Scope::kShared : Scope::kProcess;
   return finish(env, create_region(info[2].As<Napi::String>().Utf8Value(), scope, options));
 }
@@ -304,6 +306,7 @@ Napi::Value attach_region_js(const Napi::CallbackInfo& info) {
   RegionOptions options;
   options.busy_timeout_ms = info[2].As<Napi::Number>().Uint32Value();
   options.reclaimer = info[3].As<Napi::Boolean>().Value();
+  if (options.reclaimer) stay_loaded();
   Fd fd(fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0));
   if (!fd.valid()) {
     // A full table of descriptors says nothing about this one.
