@@ -16,9 +16,34 @@ using namespace ashmem_compat::testing;
 
 namespace {
 
-// The core's own demand() is a listener's business; here it is asked what it is given.
-std::atomic<uint64_t> last_demand{0};
-std::atomic<int> demands{0};
+// Hears what the watcher makes of the signals. There is no region here to give anything, so all that is wanted is unmet.
+class Ear final : public Listener {
+ public:
+  Ear() {
+    if (!listen(ListenOptions(), this).ok()) abort();
+    begin_ = present(this).unmet;
+  }
+  ~Ear() { stop(this); }
+  void on_pressure(const Verdict& verdict, bool) override {
+    unmet_ = verdict.unmet;
+    signalled_ = strcmp(verdict.source, "signal") == 0;
+  }
+  // What signals have asked for since it listens.
+  uint64_t kib() const { return unmet_ > begin_ ? (unmet_ - begin_) >> 10 : 0; }
+  bool comes_to(uint64_t kib_wanted) const {
+    for (int i = 0; i < 20000 && kib() < kib_wanted; ++i) nap_ms(1);
+    return kib() == kib_wanted;
+  }
+  bool becomes(bool signalled) const {
+    for (int i = 0; i < 20000 && signalled_ != signalled; ++i) nap_ms(1);
+    return signalled_ == signalled;
+  }
+
+ private:
+  std::atomic<uint64_t> unmet_{0};
+  std::atomic<bool> signalled_{false};
+  uint64_t begin_ = 0;
+};
 
 const int kSignal = SIGRTMIN + 3;
 
@@ -58,60 +83,43 @@ void count_chained_info(int, siginfo_t* info, void*) {
   ++chained;
 }
 
-void start_anew() {
-  demands = 0;
-  chained = 0;
-  last_demand = ~uint64_t{0};
-}
-
 }  // namespace
 
-namespace ashmem_compat::pressure {
-void demand(uint64_t bytes) {
-  last_demand = bytes;
-  ++demands;
-  errno = EPROTO;
-}
-}  // namespace ashmem_compat::pressure
-
 TEST(the_value_is_the_kib_wanted) {
-  start_anew();
+  const Ear ear;
   CHECK(listen_for_signal(kSignal).ok());
-  int count = 0;
+  uint64_t sum = 0;
   for (const int kib : {1, 4096, 0x7fffffff}) {
     send(kSignal, kib);
-    REQUIRE(comes(demands, ++count));
-    CHECK_EQ(last_demand.load(), static_cast<uint64_t>(kib) * 1024);
+    CHECK(ear.comes_to(sum += static_cast<uint64_t>(kib)));
   }
   stop_listening_for_signal(kSignal);
 }
 
 TEST(kill_or_no_value_or_a_negative_one_says_level_only) {
-  start_anew();
+  const Ear ear;
   CHECK(listen_for_signal(kSignal).ok());
-  send(kSignal, 0);
-  REQUIRE(comes(demands, 1));
-  CHECK_EQ(last_demand.load(), uint64_t{0});
-  last_demand = 7;
-  send(kSignal, -1);
-  REQUIRE(comes(demands, 2));
-  CHECK_EQ(last_demand.load(), uint64_t{0});
-  last_demand = 7;
-  send(kSignal, 77, false);
-  REQUIRE(comes(demands, 3));
-  CHECK_EQ(last_demand.load(), uint64_t{0});
+  const auto says_level_only = [&](int value, bool queued) {
+    REQUIRE(ear.becomes(false));  // the one before has worn off
+    send(kSignal, value, queued);
+    CHECK(ear.becomes(true));
+    CHECK_EQ(ear.kib(), uint64_t{0});
+  };
+  says_level_only(0, true);
+  says_level_only(-1, true);
+  says_level_only(77, false);
   stop_listening_for_signal(kSignal);
 }
 
 TEST(the_last_of_several_listeners_restores_what_was_there) {
-  start_anew();
+  chained = 0;
+  const Ear ear;
   handle_with(kSignal, count_chained);
   CHECK(listen_for_signal(kSignal).ok());
   CHECK(listen_for_signal(kSignal).ok());
   stop_listening_for_signal(kSignal);
   send(kSignal, 1);
-  REQUIRE(comes(demands, 1));
-  CHECK_EQ(demands.load(), 1);
+  CHECK(ear.comes_to(1));
   stop_listening_for_signal(kSignal);
   CHECK(action_of(kSignal).sa_handler == &count_chained);
   stop_listening_for_signal(kSignal);  // one too many does nothing
@@ -120,12 +128,13 @@ TEST(the_last_of_several_listeners_restores_what_was_there) {
 }
 
 TEST(a_handler_that_was_there_is_called_too) {
-  start_anew();
+  chained = 0;
+  const Ear ear;
   handle_with(kSignal, count_chained);
   CHECK(listen_for_signal(kSignal).ok());
   send(kSignal, 2);
   CHECK(comes(chained, 1));
-  CHECK_EQ(demands.load(), 1);
+  CHECK(ear.comes_to(2));
   stop_listening_for_signal(kSignal);
 
   struct sigaction action {};
@@ -139,14 +148,15 @@ TEST(a_handler_that_was_there_is_called_too) {
   send(kSignal, 33);
   CHECK(comes(chained, 2));
   CHECK_EQ(chained_value.load(), 33);
-  CHECK_EQ(demands.load(), 2);
+  CHECK(ear.comes_to(35));
   stop_listening_for_signal(kSignal);
   CHECK(action_of(kSignal).sa_sigaction == &count_chained_info);
   handle_with(kSignal, SIG_DFL);
 }
 
 TEST(who_took_the_signal_over_keeps_it) {
-  start_anew();
+  chained = 0;
+  const Ear ear;
   CHECK(listen_for_signal(kSignal).ok());
   handle_with(kSignal, count_chained);
   stop_listening_for_signal(kSignal);
@@ -159,7 +169,7 @@ TEST(who_took_the_signal_over_keeps_it) {
   handle_with(kSignal, SIG_DFL);
   CHECK(listen_for_signal(kSignal).ok());
   send(kSignal, 5);
-  CHECK(comes(demands, 1));
+  CHECK(ear.comes_to(5));
   stop_listening_for_signal(kSignal);
   CHECK(action_of(kSignal).sa_handler == SIG_DFL);
 }
@@ -171,29 +181,32 @@ void call_the_one_under(int signo, siginfo_t* info, void* context) {
 }
 
 TEST(whoever_chains_to_ours_is_not_called_by_it) {
-  start_anew();
+  chained = 0;
+  const Ear ear;
   CHECK(listen_for_signal(kSignal).ok());
   struct sigaction over {};
   over.sa_sigaction = call_the_one_under;
   over.sa_flags = SA_SIGINFO;
   sigaction(kSignal, &over, &under);
   send(kSignal, 1);
-  CHECK(comes(demands, 1));
+  CHECK(ear.comes_to(1));
   stop_listening_for_signal(kSignal);
-  send(kSignal, 1);
+  send(kSignal, 10);  // nobody listens
   CHECK(comes(chained, 2));
-  CHECK_EQ(demands.load(), 1);  // nobody listens
   CHECK(listen_for_signal(kSignal).ok());
-  send(kSignal, 1);
-  CHECK(comes(demands, 2));
+  send(kSignal, 100);
+  CHECK(ear.comes_to(101));
   CHECK_EQ(chained.load(), 3);
   sigaction(kSignal, &under, nullptr);
   stop_listening_for_signal(kSignal);
   CHECK(action_of(kSignal).sa_handler == SIG_DFL);
 }
 
+void spoil_errno(int) { errno = EPROTO; }
+
 TEST(system_calls_go_on_and_errno_stays) {
-  start_anew();
+  const Ear ear;
+  handle_with(kSignal, spoil_errno);
   CHECK(listen_for_signal(kSignal).ok());
   const struct sigaction ours = action_of(kSignal);
   CHECK((ours.sa_flags & SA_RESTART) != 0);
@@ -201,8 +214,18 @@ TEST(system_calls_go_on_and_errno_stays) {
   errno = EBADMSG;
   raise(kSignal);
   CHECK_EQ(errno, EBADMSG);
-  CHECK_EQ(demands.load(), 1);
+  CHECK(ear.becomes(true));
   stop_listening_for_signal(kSignal);
+  handle_with(kSignal, SIG_DFL);
+}
+
+TEST(without_a_watcher_a_signal_does_nothing_and_ends_nothing) {
+  Child child([] {
+    if (!listen_for_signal(kSignal).ok()) return 1;
+    raise(kSignal);
+    return 0;
+  });
+  CHECK_EQ(child.reap(), 0);
 }
 
 TEST(what_is_no_signal_or_cannot_be_caught_is_refused) {
@@ -216,7 +239,8 @@ TEST(what_is_no_signal_or_cannot_be_caught_is_refused) {
 }
 
 TEST(signals_come_while_others_listen_and_stop) {
-  start_anew();
+  chained = 0;
+  const Ear ear;
   CHECK(listen_for_signal(kSignal).ok());
   std::atomic<bool> done{false};
   std::thread other([&] {
@@ -226,7 +250,7 @@ TEST(signals_come_while_others_listen_and_stop) {
     }
   });
   for (int i = 0; i < 2000; ++i) kill(getpid(), kSignal);
-  CHECK(demands > 0);
+  CHECK(ear.becomes(true));
   done = true;
   other.join();
   stop_listening_for_signal(kSignal);
