@@ -87,3 +87,8 @@ native.setErrorFactory((index, errno, syscall, detail) => {
     ? rangeError(message, code, info)
     : new AshmemError(code, message, info);
 });
+
+// In the turn in which they came: the immediate need not keep the process alive for that.
+native.setNewsScheduler(() => {
+  setImmediate(native.deliverNews).unref();
+});

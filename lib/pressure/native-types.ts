@@ -57,6 +57,12 @@ export interface NativePressure {
   probePressure(): { name: string; available: boolean; reason: string }[];
   lookAtPressure(): NativeGauge[];
   watcherStats(): NativeWatcherStats;
+  /**
+   * `schedule` is called when the watcher has news for this thread, and must have deliverNews() called later, once: that calls the callbacks
+   * of openMonitor() and watchPurges().
+   */
+  setNewsScheduler(schedule: () => void): void;
+  deliverNews(): void;
   /** `sources`: a bit for each; a watermark of 0: the default. Throws ERR_SYSTEM. */
   openMonitor(
     sources: number,

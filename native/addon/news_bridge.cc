@@ -67,9 +67,18 @@ void NewsBridge::post(NewsSource* source) {
   if (first) napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking);
 }
 
+void NewsBridge::set_scheduler(napi_value function) { napi_create_reference(env_, function, 1, &scheduler_); }
+
 void NewsBridge::call_js(napi_env env, napi_value, void* context, void*) {
   // Without an environment this is the emptying of a queue that nobody will read.
-  if (env != nullptr) static_cast<NewsBridge*>(context)->deliver(env);
+  if (env == nullptr) return;
+  napi_value self;
+  napi_value scheduler;
+  napi_value result;
+  if (napi_get_undefined(env, &self) != napi_ok) return;
+  if (napi_get_reference_value(env, static_cast<NewsBridge*>(context)->scheduler_, &scheduler) != napi_ok)
+    return;
+  if (scheduler != nullptr) napi_call_function(env, self, scheduler, 0, nullptr, &result);
 }
 
 void NewsBridge::deliver(napi_env env) {

@@ -28,8 +28,8 @@ class NewsSource {
   bool queued_ = false;  // guarded by the bridge's mutex
 };
 
-// All news of one turn travel in one call of one thread-safe function. It keeps the process alive only while somebody holds it.
-// Everything but post() belongs to the environment's own thread.
+// All news of one turn of the event loop travel in one call of one thread-safe function. It keeps the process alive only while somebody
+// holds it. Everything but post() belongs to the environment's own thread.
 class NewsBridge {
  public:
   explicit NewsBridge(napi_env env) : env_(env) {}
@@ -44,6 +44,11 @@ class NewsBridge {
   // One deliver() of `source` will come. Any thread; waits for nobody.
   void post(NewsSource* source);
 
+  // `function` sees to it that deliver() is called, later in the same turn. A thread-safe function that told the news itself would go on as
+  // long as some come in meanwhile, and with a slow listener nothing else would get its turn.
+  void set_scheduler(napi_value function);
+  void deliver(napi_env env);
+
   // While there are more holds than releases, the event loop has a reason to run.
   void hold();
   void release();
@@ -51,11 +56,11 @@ class NewsBridge {
  private:
   Status start();
   void shut_down();
-  void deliver(napi_env env);
   static void call_js(napi_env env, napi_value function, void* context, void* data);
 
   const napi_env env_;
   napi_threadsafe_function function_ = nullptr;
+  napi_ref scheduler_ = nullptr;
   bool shut_down_ = false;
   uint32_t holds_ = 0;
   std::unordered_set<NewsSource*> sources_;

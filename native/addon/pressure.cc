@@ -81,6 +81,14 @@ Napi::Value watcher_stats_js(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// ---- news
+
+void set_news_scheduler(const Napi::CallbackInfo& info) {
+  Environment::of(info.Env()).news->set_scheduler(info[0].As<Napi::Function>());
+}
+
+void deliver_news(const Napi::CallbackInfo& info) { Environment::of(info.Env()).news->deliver(info.Env()); }
+
 // ---- monitors
 
 Monitor& monitor_of(const Napi::CallbackInfo& info) { return *info[0].As<Napi::External<Monitor>>().Data(); }
@@ -152,6 +160,8 @@ void register_pressure(Napi::Env env, Napi::Object exports) {
   exports.Set("probePressure", Napi::Function::New(env, probe_pressure));
   exports.Set("lookAtPressure", Napi::Function::New(env, look_at_pressure));
   exports.Set("watcherStats", Napi::Function::New(env, watcher_stats_js));
+  exports.Set("setNewsScheduler", Napi::Function::New(env, set_news_scheduler));
+  exports.Set("deliverNews", Napi::Function::New(env, deliver_news));
   exports.Set("openMonitor", Napi::Function::New(env, open_monitor));
   exports.Set("closeMonitor", Napi::Function::New(env, close_monitor));
   exports.Set("holdMonitor", Napi::Function::New(env, hold_monitor));
