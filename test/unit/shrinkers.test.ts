@@ -223,7 +223,6 @@ describe('shrinkers', () => {
         scan: () =>
           ({
             // biome-ignore lint/suspicious/noThenProperty: a thenable is what this is about
-            // biome-ignore lint/suspicious/useGetterReturn: it throws
             get then() {
               throw new Error('getter');
             },
