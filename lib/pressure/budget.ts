@@ -14,9 +14,12 @@ const freed = (verdict: NativeVerdict) => [verdict.freedCheap, verdict.freedNorm
  * What a verdict asks of the shrinkers. All of them stand for what the regions could not give: of a limit that is near, `remaining`; of shrink
  * signals, what has come to `unmet` since the verdict before. Those with a priority stand beside the regions: once the regions of their
  * priority, and of the cheaper ones, have nothing left, they give as much as dearer regions have been made to since the verdict before.
+ *
+ * @param coming bytes that shrinkers were asked for before, and are at work on: a limit does not know of them yet
  */
-export function budget(before: NativeVerdict, now: NativeVerdict): Budget {
-  const beyond = (now.source === 'signal' ? 0 : now.remaining) + Math.max(0, now.unmet - before.unmet);
+export function budget(before: NativeVerdict, now: NativeVerdict, coming = 0): Budget {
+  const ofLimit = now.source === 'signal' ? 0 : Math.max(0, now.remaining - coming);
+  const beyond = ofLimit + Math.max(0, now.unmet - before.unmet);
   const given = freed(now).map((bytes, i) => Math.max(0, bytes - freed(before)[i]!));
   const of = (turn: Turn, dearer: number) => {
     const classes = turn === 'last' ? 3 : priorities.indexOf(turn) + 1;

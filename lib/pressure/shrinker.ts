@@ -43,7 +43,6 @@ export interface ShrinkerStats {
   busy: boolean;
 }
 
-/** Microseconds, on the clock of NativeVerdict.at. */
 const now = () => Number(process.hrtime.bigint() / 1000n);
 
 function method(options: Record<string, unknown>, name: string): (...args: unknown[]) => unknown {
@@ -71,7 +70,6 @@ export class Shrinker {
   #busy = false;
   #outstanding = 0;
   #warned = false;
-  /** When its last scan ended: an older verdict does not know what that has freed. */
   #freeSince = 0;
 
   constructor(options: unknown) {
@@ -101,9 +99,14 @@ export class Shrinker {
     return this.#outstanding;
   }
 
-  /** What it has to give to a verdict of this moment; 0 if it is busy, was freed from only later, or cannot say. */
-  offer(at: number): number {
-    return this.#busy || at < this.#freeSince ? 0 : (this.#ask() ?? 0);
+  /** When its last scan ended: microseconds, on the clock of NativeVerdict.at. */
+  get freeSince(): number {
+    return this.#freeSince;
+  }
+
+  /** What it has to give; 0 if it is busy, or cannot say. */
+  offer(): number {
+    return this.#busy ? 0 : (this.#ask() ?? 0);
   }
 
   /** Asks for `bytes` of the `count` that it has offered. Returns when it did, which may be before the bytes are free. */

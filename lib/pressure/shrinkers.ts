@@ -36,17 +36,18 @@ export class ShrinkerRounds {
 
   /** A verdict has come. */
   round(verdict: NativeVerdict): void {
-    if (verdict.at <= this.#before.at) return;
-    const allowed = budget(this.#before, verdict);
+    const all = [...this.#shrinkers];
+    // A verdict from before a scan ended does not know what that has freed; another comes soon.
+    if (verdict.at <= this.#before.at || all.some(({ freeSince }) => verdict.at < freeSince)) return;
+    const coming = all.reduce((sum, { outstanding }) => sum + outstanding, 0);
+    const allowed = budget(this.#before, verdict, coming);
     this.#before = verdict;
-    // What was asked for before, and may still come, need not be asked of others.
     let asked = 0;
-    for (const shrinker of this.#shrinkers) asked += shrinker.outstanding;
     for (const turn of turns) {
       if (allowed[turn] <= asked) continue;
-      const givers = [...this.#shrinkers]
+      const givers = all
         .filter((shrinker) => shrinker.turn === turn)
-        .map((shrinker) => ({ shrinker, cost: shrinker.cost, count: shrinker.offer(verdict.at) }));
+        .map((shrinker) => ({ shrinker, cost: shrinker.cost, count: shrinker.offer() }));
       const amounts = shares(givers, allowed[turn] - asked);
       for (const [i, { shrinker, count }] of givers.entries()) {
         const bytes = amounts[i] ?? 0;

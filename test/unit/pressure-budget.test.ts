@@ -50,6 +50,11 @@ describe('the budget of shrinkers', () => {
     expect(given(signal).last).to.equal(5);
     expect(budget(verdict(signal), verdict(signal)).last).to.equal(0);
   });
+  it('what is coming already is not asked of a limit again, and is no answer to a signal', () => {
+    const now = verdict({ ...before, source: 'psi', remaining: 10, unmet: 45 });
+    expect(budget(before, now, 4).last).to.equal(11);
+    expect(budget(before, now, 99).last).to.equal(5);
+  });
   it('of a signal and of a limit', () => {
     expect(given({ source: 'cgroup-v1', exhausted: 7, unmet: 45, remaining: 3 }).last).to.equal(8);
   });

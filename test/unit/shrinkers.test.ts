@@ -140,6 +140,17 @@ describe('shrinkers', () => {
     expect(one.asked).to.deep.equal([100, 100]);
   });
 
+  it('a signal that comes during a scan is not lost', () => {
+    const one = cache(MiB);
+    const all = rounds(one);
+    const first = verdict({ source: 'signal', unmet: 100 });
+    all.round(first);
+    all.round(verdict({ source: 'signal', unmet: 130, at: first.at + 1 }));
+    expect(one.asked).to.deep.equal([100]);
+    all.round(verdict({ source: 'signal', unmet: 130 }));
+    expect(one.asked).to.deep.equal([100, 30]);
+  });
+
   it('their methods are called as methods', () => {
     class Cache {
       name = 'class';
