@@ -19,12 +19,12 @@ const freed = (verdict: NativeVerdict) => [verdict.freedCheap, verdict.freedNorm
  */
 export function budget(before: NativeVerdict, now: NativeVerdict, coming = 0): Budget {
   const ofLimit = now.source === 'signal' ? 0 : Math.max(0, now.remaining - coming);
-  const beyond = ofLimit + Math.max(0, now.unmet - before.unmet);
+  const ofSignals = Math.max(0, now.unmet - before.unmet);
   const given = freed(now).map((bytes, i) => Math.max(0, bytes - freed(before)[i]!));
   const of = (turn: Turn, dearer: number) => {
     const classes = turn === 'last' ? 3 : priorities.indexOf(turn) + 1;
     const mask = 2 ** classes - 1;
-    return (now.exhausted & mask) === mask ? beyond + dearer : 0;
+    return ofSignals + ((now.exhausted & mask) === mask ? ofLimit + dearer : 0);
   };
   const [, normal = 0, precious = 0] = given;
   return {

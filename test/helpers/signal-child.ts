@@ -45,7 +45,7 @@ if (how === 'worker') {
       return bytes;
     },
   });
-  const monitor = PressureMonitor.start();
+  const monitor = PressureMonitor.start({ sources: ['ashmem'] }); // the machine's own shortages are not what this is about
   const sources: string[] = [];
   monitor.on('level', (level, { source }) => sources.push(`${level} ${source}`.trim()));
 

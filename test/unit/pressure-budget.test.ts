@@ -50,6 +50,10 @@ describe('the budget of shrinkers', () => {
     expect(given(signal).last).to.equal(5);
     expect(budget(verdict(signal), verdict(signal)).last).to.equal(0);
   });
+  it('of a signal: also when there was no time to look at all regions', () => {
+    const now = { source: 'signal', exhausted: 0, unmet: 45, remaining: 5, freedPrecious: 99 };
+    expect(given(now)).to.deep.equal({ cheap: 5, normal: 5, precious: 5, last: 5 });
+  });
   it('what is coming already is not asked of a limit again, and is no answer to a signal', () => {
     const now = verdict({ ...before, source: 'psi', remaining: 10, unmet: 45 });
     expect(budget(before, now, 4).last).to.equal(11);
