@@ -68,7 +68,9 @@ if (how === 'worker') {
         third[Symbol.dispose]();
         say('closed');
       } else {
-        say(JSON.stringify({ purges, sources, asked: shrinker.stats().asked }));
+        // What looks at the region keeps it.
+        const closed = region?.closed;
+        say(JSON.stringify({ purges, sources, asked: shrinker.stats().asked, closed }));
       }
     });
     say('ready');
