@@ -19,7 +19,9 @@ class Panel {
     uint32_t source = 0;  // index into all_sources()
     Marks marks;          // by default, of a gauge of bytes
     Reading reading;
-    LevelKeeper keeper;  // by the default marks
+    uint64_t read_ms = 0;
+    uint64_t falling = 0;  // bytes less available, in a millisecond
+    LevelKeeper keeper;    // by the default marks
     uint64_t next_reclaim_ms = 0;
     uint64_t remaining = 0;  // of the last reclaim
     Marks asked;             // what set_marks() was called with
@@ -29,6 +31,8 @@ class Panel {
   // `highest`: the marks, if any, that a listener wants to be told of above the default ones.
   void look(uint64_t now_ms, const Marks& highest);
   std::vector<Entry>& entries() { return entries_; }
+  // Whether all gauges of bytes show twice the low mark and more, and there are such gauges.
+  bool plenty() const;
   // Raised when entries() are other gauges than before.
   uint64_t edition() const { return edition_; }
 
