@@ -197,7 +197,8 @@ export class SharedRegion implements Disposable {
    * What goes first when memory is short: 'cheap', 'normal' (at first) or 'precious'. It is the region's, for all its processes, and holds for
    * what this package discards; the kernel does not know it. Advice: whoever can write to the region can set it.
    *
-   * Setting it: TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; ERR_READ_ONLY. ERR_REGION_CLOSED.
+   * Setting it: TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; ERR_READ_ONLY; ERR_NOT_SUPPORTED where `counted` is false.
+   * ERR_REGION_CLOSED.
    */
   get priority(): Priority {
     this.#assertOpen();
@@ -221,7 +222,8 @@ export class SharedRegion implements Disposable {
    *
    * Listening keeps neither the process alive nor the region from being collected, and costs nothing before the first listener.
    *
-   * Errors: TypeError ERR_INVALID_ARG_VALUE for another event, ERR_INVALID_ARG_TYPE; ERR_READ_ONLY; ERR_REGION_CLOSED; ERR_SYSTEM.
+   * Errors: TypeError ERR_INVALID_ARG_VALUE for another event, ERR_INVALID_ARG_TYPE; ERR_READ_ONLY; ERR_NOT_SUPPORTED where `counted` is
+   * false; ERR_REGION_CLOSED; ERR_SYSTEM.
    */
   on(event: 'purge', listener: (event: PurgeEvent) => void): this {
     this.#events().add(event, listener, false);
