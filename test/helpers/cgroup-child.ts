@@ -83,7 +83,10 @@ const scenarios: Record<string, () => Promise<unknown>> = {
   },
 
   async purged() {
-    const [ours, others] = [filled(64 * MiB, false), filled(64 * MiB, false, { reclaimer: false })];
+    // The others would be the first to go.
+    const others = filled(64 * MiB, false, { reclaimer: false });
+    await wait(300);
+    const ours = filled(64 * MiB, false);
     const events: PurgeEvent[] = [];
     ours.on('purge', (event) => events.push(event));
     const purged = () => events.reduce((sum, { bytes }) => sum + bytes, 0);

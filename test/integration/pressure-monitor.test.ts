@@ -123,8 +123,13 @@ describe('a pressure monitor', () => {
     it('begins with the present state, and gives the next ones', async () => {
       const monitor = start();
       const iterator = monitor[Symbol.asyncIterator]();
+      let told = 0;
+      monitor.once('pressure', () => {
+        told += 1;
+      });
       const { value } = await iterator.next();
       expect(value).to.include({ level: 'critical', source: 'meminfo' });
+      expect(told).to.equal(0);
       let states = 0;
       for await (const state of iterator) {
         expect(state).to.have.all.keys('level', 'source', 'available', 'wanted');

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
@@ -52,6 +53,24 @@ describe('a process that hears of memory pressure', () => {
     expect(code).to.equal(1);
     expect(errors).to.match(/Error: first\n/);
   });
+
+  for (const what of ['endless', 'region', 'signal']) {
+    it(`${what}: the worker was the only user of the addon, and has ended`, async () => {
+      const program = `
+        const { Worker } = require('node:worker_threads');
+        const worker = new Worker(new URL(${JSON.stringify(workerUrl)}), { workerData: { command: '${what}' } });
+        if ('${what}' === 'endless') setTimeout(() => worker.terminate(), 1000);
+        // The watcher's thread goes on.
+        worker.on('exit', () => setTimeout(() => console.log('alive'), 600));`;
+      const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+      let output = '';
+      child.stdout.on('data', (text) => {
+        output += text;
+      });
+      expect(await once(child, 'close')).to.deep.equal([0, null]);
+      expect(output).to.match(/^(told\n)?alive\n$/);
+    });
+  }
 
   it('workers are terminated in the middle of it, again and again', async () => {
     for (let i = 0; i < 10; i++) {
