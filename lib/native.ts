@@ -23,7 +23,13 @@ function candidates(): string[] {
   ];
 }
 
-function load(): Native {
+/** Where the addon was found, and why not in the places before. */
+export interface Found {
+  path: string;
+  failed: string[];
+}
+
+function load(): { addon: Native; found: Found } {
   const require = createRequire(import.meta.url);
   const tried: string[] = [];
   for (const path of candidates()) {
@@ -32,7 +38,7 @@ function load(): Native {
       continue;
     }
     try {
-      return require(path) as Native;
+      return { addon: require(path) as Native, found: { path, failed: tried } };
     } catch (error) {
       tried.push(`${path}: ${(error as Error).message}`);
     }
@@ -76,7 +82,10 @@ const codes: readonly (ErrorCode | undefined)[] = [
   'ERR_NOT_SUPPORTED',
 ];
 
-export const native: Native = load();
+const { addon, found } = load();
+
+export const native: Native = addon;
+export { found };
 
 native.setErrorFactory((index, errno, syscall, detail) => {
   const code = codes[index] ?? 'ERR_SYSTEM';

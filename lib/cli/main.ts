@@ -1,13 +1,30 @@
 #!/usr/bin/env node
 import { AshmemError } from '../errors.ts';
 import { type Command, UsageError } from './command.ts';
-import { pressureCommand } from './pressure.ts';
-import { reclaimCommand } from './reclaim.ts';
 
-/** Every command, by its name. */
-const commands: ReadonlyMap<string, Command> = new Map([
-  ['pressure', pressureCommand],
-  ['reclaim', reclaimCommand],
+/** Every command, by its name. Loaded when it is called: all but doctor end at once where there is no addon. */
+const commands: ReadonlyMap<string, { summary: string; load(): Promise<Command> }> = new Map([
+  [
+    'doctor',
+    {
+      summary: 'try whether regions work here, and print a page for a bug report',
+      load: async () => (await import('./doctor.ts')).doctorCommand,
+    },
+  ],
+  [
+    'pressure',
+    {
+      summary: 'show what each source says of memory, as it changes',
+      load: async () => (await import('./pressure.ts')).pressureCommand,
+    },
+  ],
+  [
+    'reclaim',
+    {
+      summary: 'take the memory of a process out of memory; its contents are kept',
+      load: async () => (await import('./reclaim.ts')).reclaimCommand,
+    },
+  ],
 ]);
 
 const help = `Usage: ashmem-compat COMMAND [options]
@@ -26,16 +43,18 @@ async function main([name, ...args]: string[]): Promise<number> {
     console.log(help);
     return 0;
   }
-  const command = name === undefined ? undefined : commands.get(name);
-  if (!command) return wrong(name === undefined ? 'which command?' : `no command ${name}`, help);
-  if (args.includes('--help') || args.includes('-h')) {
-    console.log(command.help);
-    return 0;
-  }
+  const entry = name === undefined ? undefined : commands.get(name);
+  if (!entry) return wrong(name === undefined ? 'which command?' : `no command ${name}`, help);
+  let command: Command | undefined;
   try {
+    command = await entry.load();
+    if (args.includes('--help') || args.includes('-h')) {
+      console.log(command.help);
+      return 0;
+    }
     return await command.run(args);
   } catch (error) {
-    if (error instanceof UsageError) return wrong(error.message, command.help);
+    if (command && error instanceof UsageError) return wrong(error.message, command.help);
     if (!(error instanceof AshmemError)) throw error;
     console.error(`ashmem-compat: ${error.message} (${error.code})`);
     return 1;

@@ -80,7 +80,6 @@ async function run(args: string[]): Promise<number> {
 }
 
 export const pressureCommand: Command = {
-  summary: 'show what each source says of memory, as it changes',
   help,
   run,
 };

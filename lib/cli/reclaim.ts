@@ -89,7 +89,6 @@ async function run(args: string[]): Promise<number> {
 }
 
 export const reclaimCommand: Command = {
-  summary: 'take the memory of a process out of memory; its contents are kept',
   help,
   run,
 };
