@@ -100,7 +100,10 @@ export function abisHere() {
  * Makes one in `folder`. What can be wrong with it: `revision`; `pageSize` that the linker takes instead of the one that it is told;
  * `androidNames: false`: what it links needs glibc's libraries; `libc: false`: none of libc's symbols are Android's.
  */
-export function makeNdk(folder, { cache, revision = '27.2.12479018', pageSize = '16384', androidNames = true, libc = true }) {
+export function makeNdk(
+  folder,
+  { cache, revision = '27.2.12479018', pageSize = '16384', androidNames = true, libc = true },
+) {
   const host = join(folder, 'toolchains/llvm/prebuilt/linux-x86_64');
   mkdirSync(join(folder, 'build/cmake'), { recursive: true });
   mkdirSync(join(host, 'bin'), { recursive: true });
