@@ -13,6 +13,11 @@ export interface Advice {
 const mebibyte = 2 ** 20;
 const onAndroid = ({ platform }: Facts) => platform === 'android';
 
+/** Where stalls are not shown by somebody's decision, as to every app on Android, there is nothing to set. */
+const shownNothing = (facts: Facts) =>
+  onAndroid(facts) ||
+  /Permission denied|Operation not permitted/.test(named(facts.pressure, 'psi')?.reason ?? '');
+
 const named = (list: Facts['backends'], name: string): Availability | undefined =>
   isUnreadable(list) ? undefined : list.find((item) => item.name === name);
 
@@ -70,10 +75,10 @@ function* pressure(facts: Facts): Iterable<Advice> {
       line: `only ${working.join(', ')}, which come late: call purge() before you allocate much`,
     };
   } else if (counting.length === 1 && counting[0] === 'meminfo') {
-    yield onAndroid(facts)
+    yield shownNothing(facts)
       ? {
           about: 'pressure',
-          line: 'no pressure source but MemAvailable and what follows losses: an app sees no other',
+          line: 'no pressure source but MemAvailable and what follows losses: more is not shown to this process',
         }
       : {
           about: 'pressure',
@@ -81,7 +86,7 @@ function* pressure(facts: Facts): Iterable<Advice> {
         };
   }
   const psi = facts.pressure.find(({ name }) => name === 'psi');
-  if (psi?.available === false && !onAndroid(facts))
+  if (psi?.available === false && !shownNothing(facts))
     yield {
       about: 'psi',
       line: 'no stalls to watch; a kernel that has PSI may need psi=1 on its command line',

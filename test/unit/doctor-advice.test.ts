@@ -89,7 +89,7 @@ describe('doctor: advice', () => {
       'MemAvailable only, on Android',
       { pressure: [works('meminfo')], platform: 'android' },
       'pressure',
-      /an app sees no other/,
+      /more is not shown/,
     ],
     ['no stalls', { pressure: [works('cgroup-v2'), fails('psi')] }, 'psi', /psi=1/],
     ['stalls without swap', { memory: { total: 100, available: 50, swap: 0 } }, 'psi', /zram/],
@@ -135,6 +135,12 @@ describe('doctor: advice', () => {
 
   const quiet: [string, Partial<Facts>][] = [
     ['a limit with memory.high', { cgroup: { limit: 500 * mebibyte, high: 450 * mebibyte } }],
+    [
+      'no PSI where it may not be looked at',
+      {
+        pressure: [works('cgroup-v2'), { name: 'psi', available: false, reason: 'x: Permission denied' }],
+      },
+    ],
     [
       'no PSI on Android, where nothing can be done',
       { platform: 'android', pressure: [works('cgroup-v2'), fails('psi')] },
