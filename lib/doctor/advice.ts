@@ -22,7 +22,12 @@ const named = (list: Facts['backends'], name: string): Availability | undefined 
   isUnreadable(list) ? undefined : list.find((item) => item.name === name);
 
 function* addon({ addon, ...facts }: Facts): Iterable<Advice> {
-  if (isUnreadable(addon)) {
+  if (isUnreadable(addon) && !addon.unreadable.includes('no native addon')) {
+    yield {
+      about: 'addon',
+      line: `the package does not load (${addon.unreadable.split('\n')[0]}): please report this page`,
+    };
+  } else if (isUnreadable(addon)) {
     const tools =
       facts.platform === 'android' ? 'pkg install clang cmake make' : 'a C++17 compiler, cmake and make';
     yield { about: 'addon', line: `there is none that loads: npm rebuild ashmem-compat (needs ${tools})` };

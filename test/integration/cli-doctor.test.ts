@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -52,6 +53,20 @@ describe('doctor', () => {
     // root is a word of its own in paths of cgroups.
     const { username } = userInfo();
     if (username !== 'root') expect(output.split(/[\s/:]/)).to.not.include(username);
+  });
+
+  it('where /proc shows nothing: says what it could not read, and still tries regions', function () {
+    const hide = ['-m', 'sh', '-c', 'mount -t tmpfs none /proc && exec "$@"', 'sh'];
+    if (spawnSync('unshare', [...hide, 'true']).status !== 0) {
+      console.log('      skipped: no right to hide /proc');
+      this.skip();
+    }
+    const program = [process.execPath, '--import', 'tsx', 'lib/cli/main.ts', 'doctor'];
+    const cwd = join(import.meta.dirname, '../..');
+    const { status, stdout, stderr } = spawnSync('unshare', [...hide, ...program], { cwd, encoding: 'utf8' });
+    expect({ status, stderr }).to.deep.equal({ status: 0, stderr: '' });
+    for (const name of ['libc', 'seccomp', 'security module', 'limits', 'cgroup', 'memory'])
+      expect(stdout).to.include(`\n  ${name.padEnd(19)}not readable: /proc/`);
   });
 
   it('wrong options: 2, and the usage', async () => {

@@ -30,6 +30,7 @@ const good: Facts = {
 
 const advice = (change: Partial<Facts>) => advise({ ...good, ...change });
 const unreadable = { unreadable: 'EACCES' };
+const noAddon = { unreadable: 'ashmem-compat has no native addon for x. Tried:\n  y' };
 
 describe('doctor: advice', () => {
   it('none where nothing is missing', () => {
@@ -38,17 +39,13 @@ describe('doctor: advice', () => {
   });
 
   const rows: [string, Partial<Facts>, string, RegExp][] = [
+    ['no addon', { addon: noAddon, backends: noAddon, pressure: noAddon }, 'addon', /npm rebuild .*C\+\+17/],
+    ['no addon on Android', { addon: noAddon, platform: 'android' }, 'addon', /pkg install clang cmake make/],
     [
-      'no addon',
-      { addon: unreadable, backends: unreadable, pressure: unreadable },
+      'a package that does not load',
+      { addon: { unreadable: 'EMFILE' } },
       'addon',
-      /npm rebuild .*C\+\+17/,
-    ],
-    [
-      'no addon on Android',
-      { addon: unreadable, platform: 'android' },
-      'addon',
-      /pkg install clang cmake make/,
+      /does not load \(EMFILE\)/,
     ],
     [
       'an addon after one that does not load',
