@@ -16,8 +16,16 @@ TERMUX_PKG_RECOMMENDS="npm"
 TERMUX_PKG_BUILD_DEPENDS="nodejs-lts"
 TERMUX_PKG_AUTO_UPDATE=false
 
-# The headers only: Node-API and its C++ wrapper. No script of a package is run.
+# npm is asked for headers only: Node-API and its C++ wrapper. No script of a package is run.
 termux_step_pre_configure() {
+	# As process.arch names it.
+	case "$TERMUX_ARCH" in
+		aarch64) _ASHMEM_ARCH=arm64 ;;
+		arm) _ASHMEM_ARCH=arm ;;
+		x86_64) _ASHMEM_ARCH=x64 ;;
+		i686) _ASHMEM_ARCH=ia32 ;;
+		*) termux_error_exit "no such architecture: $TERMUX_ARCH" ;;
+	esac
 	if [ "${TERMUX_ON_DEVICE_BUILD:-false}" = false ]; then
 		termux_setup_nodejs
 	fi
@@ -34,22 +42,14 @@ termux_step_make() {
 # As `npm install --global` would lay it, but with this machine's binary among the shipped ones, where the package finds it without a
 # script, and without what only a compilation needs.
 termux_step_make_install() {
-	local arch
-	case "$TERMUX_ARCH" in
-		aarch64) arch=arm64 ;;
-		arm) arch=arm ;;
-		x86_64) arch=x64 ;;
-		i686) arch=ia32 ;;
-		*) termux_error_exit "no such architecture: $TERMUX_ARCH" ;;
-	esac
 	local target="$TERMUX_PREFIX/lib/node_modules/ashmem-compat"
 	rm -rf "$target"
-	mkdir -p "$target/prebuilds/android-$arch" "$TERMUX_PREFIX/bin"
+	mkdir -p "$target/prebuilds/android-$_ASHMEM_ARCH" "$TERMUX_PREFIX/bin"
 	local name
 	for name in package.json README.md CHANGELOG.md LICENSE dist docs; do
 		cp -R "$TERMUX_PKG_SRCDIR/$name" "$target/"
 	done
-	install -m600 "$TERMUX_PKG_BUILDDIR/Release/ashmem_compat.node" "$target/prebuilds/android-$arch/"
+	install -m600 "$TERMUX_PKG_BUILDDIR/Release/ashmem_compat.node" "$target/prebuilds/android-$_ASHMEM_ARCH/"
 	chmod u+x "$target/dist/cli/main.js"
 	ln -sf ../lib/node_modules/ashmem-compat/dist/cli/main.js "$TERMUX_PREFIX/bin/ashmem-compat"
 }
