@@ -20,6 +20,7 @@ constexpr uint64_t kLongestMs = 50;
 constexpr uint64_t kLeaseMs = 2;              // without progress, then it is anybody's
 constexpr uint64_t kPoliteMs = 30;            // the longest that one demand waits for others
 constexpr uint64_t kEnoughToTell = 8 * kMiB;  // a cgroup's statistics lag by half a MiB or so
+constexpr int kTimesInVain = 2;
 constexpr uint64_t kFutileMs = 1000;
 constexpr uint64_t kStockMs = 50;
 
@@ -73,7 +74,11 @@ void Reclaimer::note_effect(const Attachment& attachment, Gauge* gauge, uint64_t
   const uint64_t shared = gauge->shared_memory();
   const bool pays = shared == kUnknown || shared + account.freed / 2 <= account.shared_before;
   account.run = 0;
-  if (!pays) account.until_ms = now_ms() + kFutileMs;
+  // Somebody may have taken as much shared memory meanwhile, once.
+  account.in_vain = pays ? 0 : account.in_vain + 1;
+  if (account.in_vain < kTimesInVain) return;
+  account.in_vain = 0;
+  account.until_ms = now_ms() + kFutileMs;
 }
 
 // Bytes that came free. Units without memory are left alone: nothing can be gained of them, only a loss be told.
