@@ -4,13 +4,13 @@ import { makeFolder, members, removeFolder } from './folders.ts';
 import type { Ground } from './ground.ts';
 import { field, number } from './text.ts';
 
-const hierarchy = '/sys/fs/cgroup/memory';
+export const hierarchyV1 = '/sys/fs/cgroup/memory';
 
-export const hasCgroupV1 = () => existsSync(join(hierarchy, 'memory.limit_in_bytes'));
+export const hasCgroupV1 = () => existsSync(join(hierarchyV1, 'memory.limit_in_bytes'));
 
 /** A cgroup of the v1 memory controller: a hard limit, and no swap within it. */
 export function cgroupV1(limit: number): Ground {
-  const folder = makeFolder(hierarchy);
+  const folder = makeFolder(hierarchyV1);
   const file = (name: string) => join(folder, `memory.${name}`);
   try {
     writeFileSync(file('limit_in_bytes'), `${limit}`);

@@ -4,16 +4,16 @@ import { makeFolder, members, removeFolder } from './folders.ts';
 import type { Ground } from './ground.ts';
 import { field, number } from './text.ts';
 
-const hierarchy = '/sys/fs/cgroup';
+export const hierarchyV2 = '/sys/fs/cgroup';
 
 export function hasCgroupV2(): boolean {
-  const handed = join(hierarchy, 'cgroup.subtree_control');
+  const handed = join(hierarchyV2, 'cgroup.subtree_control');
   return existsSync(handed) && readFileSync(handed, 'utf8').split(/\s/).includes('memory');
 }
 
 /** A cgroup of v2: memory.max, no swap within it, and memory.high, from which on it is slowed down, if `high` is given. */
 export function cgroupV2(limit: number, high?: number): Ground {
-  const folder = makeFolder(hierarchy);
+  const folder = makeFolder(hierarchyV2);
   const file = (name: string) => join(folder, `memory.${name}`);
   try {
     writeFileSync(file('max'), `${limit}`);
