@@ -35,6 +35,11 @@ class ReadOnlyRegion final : public SharedRegionBase {
     return refuse(offset, length);
   }
   Status protect() override { return usable(); }
+  Priority priority() const override {
+    return usable().ok() ? priority_of(load_relaxed(&control_.header()->priority)) : Priority::kNormal;
+  }
+  Status set_priority(Priority) override { return refuse(0, size_); }
+  Status watch_purges(PurgeListener* listener) override { return listener ? refuse(0, size_) : Status::Ok(); }
   void close() override {
     Mapping::close(mapping_);
     fd_.reset();

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/discards.h"
 #include "core/mapping.h"
 #include "core/status.h"
 
@@ -22,29 +23,16 @@ struct RegionOptions {
   uint64_t granularity = 0;         // bytes in a unit, a power of two, 0: the page size
   uint32_t max_processes = 0;       // attached at once, 0: kDefaultSlots
   uint32_t busy_timeout_ms = 1000;  // how long a pin waits for somebody else's purge
-  bool reclaimer = true;            // whether this process purges the region by itself when memory is short
+  bool reclaimer = false;           // whether this process purges the region by itself when memory is short
 };
 
 // What is purged first when memory is short; of the region, for all its processes.
 enum class Priority : uint32_t { kNormal = 0, kCheap = 1, kPrecious = 2 };
 
-// Bytes discarded since this process attached, by who did it.
-struct DiscardTotals {
-  uint64_t pressure = 0;  // this process's reclaimer
-  uint64_t request = 0;   // purge() in this process
-  uint64_t kernel = 0;    // the kernel, as far as pins and looks of this process were told
-  uint64_t peer = 0;      // another process
-  uint64_t sum() const { return pressure + request + kernel + peer; }
-};
-
-// Told on the watcher's thread, with a lock held: must not block, nor call into the region.
-class PurgeListener {
- public:
-  virtual void on_purge(const DiscardTotals& totals) = 0;
-
- protected:
-  ~PurgeListener() = default;
-};
+// From shared memory, where anything may stand.
+constexpr Priority priority_of(uint32_t word) {
+  return word == 1 ? Priority::kCheap : word == 2 ? Priority::kPrecious : Priority::kNormal;
+}
 
 struct ByteRange {
   uint64_t offset;

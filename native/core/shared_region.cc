@@ -12,6 +12,7 @@ Result<std::unique_ptr<Region>> create_shared_region(const SharedFileOps& ops, F
   auto region = std::make_unique<WritableRegion>(ops, std::move(fd), options.name,
                                                  std::move(attachment.value()), options);
   if (Status s = region->open(true); !s.ok()) return s;
+  if (options.reclaimer) region->serve_reclaimer();
   return std::unique_ptr<Region>(std::move(region));
 }
 
@@ -32,6 +33,7 @@ Result<std::unique_ptr<Region>> attach_shared_region(const SharedFileOps& ops, F
   auto region = std::make_unique<WritableRegion>(ops, std::move(fd), std::move(name),
                                                  std::move(attachment.value()), options);
   if (Status s = region->open(false); !s.ok()) return s;
+  if (options.reclaimer) region->serve_reclaimer();
   return std::unique_ptr<Region>(std::move(region));
 }
 

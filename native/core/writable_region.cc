@@ -216,6 +216,7 @@ Status WritableRegion::purge(uint64_t offset, uint64_t length, uint64_t* bytes) 
   if (Status s = notice_kernel_purges(first, count); !s.ok()) return s;
   const PinTable::Purged result = process->table().purge(first, count);
   *bytes = result.bytes;
+  process->note_discard(false, result.bytes);
   if (!result.status.ok() || result.already == 0) return result.status;
   return purge_strays(first, count);
 }
@@ -247,8 +248,31 @@ Status WritableRegion::protect() {
   return ops_.protect(fd_.get());
 }
 
+// Of the region, not of the object: whichever process purges it has to know.
+Priority WritableRegion::priority() const {
+  if (!usable().ok()) return Priority::kNormal;
+  return priority_of(load_relaxed(&control().header()->priority));
+}
+
+Status WritableRegion::set_priority(Priority priority) {
+  if (Status s = usable(); !s.ok()) return s;
+  store_relaxed(&control().header()->priority, static_cast<uint32_t>(priority));
+  return Status::Ok();
+}
+
+Status WritableRegion::watch_purges(PurgeListener* listener) {
+  if (Status s = usable(); !s.ok()) return s;
+  const std::weak_ptr<Attachment> weak = attachment_;
+  return purge_watch_.set(listener, [weak](DiscardTotals* totals) {
+    const std::shared_ptr<Attachment> attachment = weak.lock();
+    if (attachment) *totals = attachment->discards();
+    return attachment != nullptr;
+  });
+}
+
 void WritableRegion::leave(bool filled) {
   if (!attachment_) return;
+  purge_watch_.end();
   Mapping::close(mapping_);
   // The last object of the process leaves its holds to the attachment, which knows a shorter way.
   const bool holds_some = units_ || base_ != 0;

@@ -3,6 +3,8 @@
 
 #include "core/pins/attachment.h"
 #include "core/platform/residency.h"
+#include "core/pressure/purge_watch.h"
+#include "core/pressure/watcher.h"
 #include "core/shared_region_base.h"
 
 namespace ashmem_compat {
@@ -18,6 +20,10 @@ class WritableRegion final : public SharedRegionBase {
   ~WritableRegion() override { leave(false); }
 
   Status open(bool creator);
+  void serve_reclaimer() {
+    attachment_->serve_reclaimer();
+    pressure::begin_reclaiming();
+  }
 
   Status pin(uint64_t offset, uint64_t length, bool* purged, std::vector<ByteRange>* lost) override;
   Status unpin(uint64_t offset, uint64_t length) override;
@@ -26,6 +32,9 @@ class WritableRegion final : public SharedRegionBase {
   bool end_read(uint64_t offset, uint64_t length, const ReadTicket& ticket) override;
   Status stats(RegionStats* stats) override;
   Status protect() override;
+  Priority priority() const override;
+  Status set_priority(Priority priority) override;
+  Status watch_purges(PurgeListener* listener) override;
   void close() override { leave(true); }
 
  protected:
@@ -96,6 +105,7 @@ class WritableRegion final : public SharedRegionBase {
   Status notice_kernel_purges(uint64_t first, uint64_t count);
 
   std::shared_ptr<Attachment> attachment_;
+  pressure::PurgeWatch purge_watch_;
   Residency residency_;
   ZeroedArray<Unit> units_;
   const uint64_t unit_count_;

@@ -13,6 +13,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "core/backends/backend.h"
 #include "core/pins/layout.h"
 #include "core/platform/atomics.h"
@@ -21,6 +23,7 @@
 #include "core/platform/residency.h"
 #include "core/platform/system_calls.h"
 #include "core/platform/zeroed_array.h"
+#include "core/pressure/purge_watch.h"
 
 #ifndef MADV_FREE
 #define MADV_FREE 8
@@ -55,10 +58,29 @@ class AnonymousRegion final : public Region {
     if (Status s = usable(); !s.ok()) return s;
     return Status::Of(Code::kNotShareable, "a region of one process has nobody to be protected from");
   }
+  Priority priority() const override { return priority_; }
+  Status set_priority(Priority priority) override {
+    if (Status s = usable(); !s.ok()) return s;
+    priority_ = priority;  // remembered, no more: it is the kernel that chooses
+    return Status::Ok();
+  }
+  Status watch_purges(PurgeListener* listener) override;
   Status stats(RegionStats* stats) override;
   void close() override;
 
  private:
+  // Outlives the region, for the watcher's thread.
+  struct Discards {
+    std::atomic<uint64_t> request{0}, kernel{0};
+  };
+  void found_lost(uint64_t page) {
+    marks_[page] = Mark::kLost;
+    discards_->kernel.fetch_add(page_bytes(page), std::memory_order_relaxed);
+  }
+  uint64_t page_bytes(uint64_t page) const {
+    const uint64_t start = page << page_shift_;
+    return size_ - start < page_ ? size_ - start : page_;
+  }
   Status usable() const {
     if (closed()) return Status::Of(Code::kRegionClosed, "the region is closed");
     if (!same_process(process_)) return Status::Of(Code::kForked, "a region object does not survive fork()");
@@ -76,6 +98,9 @@ class AnonymousRegion final : public Region {
   void release(uint64_t first_unit, uint64_t count);
   bool in_memory(uint64_t page, uint64_t end);
 
+  std::shared_ptr<Discards> discards_ = std::make_shared<Discards>();
+  pressure::PurgeWatch purge_watch_;
+  Priority priority_ = Priority::kNormal;
   uint64_t process_ = 0;
   uint64_t cookie_ = 0;
   uint64_t page_ = 0;
@@ -123,7 +148,7 @@ Status AnonymousRegion::open(const RegionOptions& options, const Layout& layout)
 void AnonymousRegion::retain(uint64_t page) {
   if (marks_[page] == Mark::kCookie) {
     uint64_t expected = cookie_;
-    if (!cas_acq_rel(word_of(page), expected, words_[page])) marks_[page] = Mark::kLost;
+    if (!cas_acq_rel(word_of(page), expected, words_[page])) found_lost(page);
   }
 }
 
@@ -142,8 +167,7 @@ Status AnonymousRegion::pin(uint64_t offset, uint64_t length, bool* purged, std:
       retain(page);
       if (marks_[page] == Mark::kLost) {
         *purged = true;
-        const uint64_t start = page << page_shift_;
-        if (lost) append_range(lost, {start, size_ - start < page_ ? size_ - start : page_});
+        if (lost) append_range(lost, {page << page_shift_, page_bytes(page)});
       }
       marks_[page] = Mark::kNone;
     }
@@ -236,14 +260,14 @@ Status AnonymousRegion::purge(uint64_t offset, uint64_t length, uint64_t* bytes)
     for (uint64_t page = from; page < to; ++page) {
       const bool was_there =
           marks_[page] == Mark::kUntouched || (marks_[page] == Mark::kCookie && survived(page));
-      const uint64_t start = page << page_shift_;
-      if (was_there) discarded += size_ - start < page_ ? size_ - start : page_;
+      if (was_there) discarded += page_bytes(page);
       marks_[page] = Mark::kLost;
     }
     if (madvise(mapping_->data() + (from << page_shift_), (to - from) << page_shift_, MADV_DONTNEED) != 0) {
       return Status::System("madvise");
     }
     *bytes += discarded;
+    discards_->request.fetch_add(discarded, std::memory_order_relaxed);
   }
   return Status::Ok();
 }
@@ -278,15 +302,27 @@ Status AnonymousRegion::stats(RegionStats* stats) {
   for (uint64_t u = 0; u < unit_count_; ++u) {
     (pins_[u] + 1 != 0 ? stats->pinned : stats->unpinned) += to_bytes(u, 1).length;
     for (uint64_t page = pages_to(u); page < pages_to(u + 1); ++page) {
-      if (marks_[page] == Mark::kCookie && !survived(page)) marks_[page] = Mark::kLost;
-      const uint64_t start = page << page_shift_;
-      if (marks_[page] == Mark::kLost) stats->purged += size_ - start < page_ ? size_ - start : page_;
+      if (marks_[page] == Mark::kCookie && !survived(page)) found_lost(page);
+      if (marks_[page] == Mark::kLost) stats->purged += page_bytes(page);
     }
   }
   return resident_bytes(mapping_->data(), size_, &stats->resident);
 }
 
+Status AnonymousRegion::watch_purges(PurgeListener* listener) {
+  if (Status s = usable(); !s.ok()) return s;
+  const std::weak_ptr<Discards> weak = discards_;
+  return purge_watch_.set(listener, [weak](DiscardTotals* totals) {
+    const std::shared_ptr<Discards> discards = weak.lock();
+    if (!discards) return false;
+    totals->request = discards->request.load(std::memory_order_relaxed);
+    totals->kernel = discards->kernel.load(std::memory_order_relaxed);
+    return true;
+  });
+}
+
 void AnonymousRegion::close() {
+  purge_watch_.end();
   Mapping::close(mapping_);
   pins_.reset();
   marks_.reset();

@@ -60,10 +60,19 @@ class UncountedArea final : public Region {
     if (Status s = usable(0, size_, &first, &count, false); !s.ok()) return s;
     return ashmem::set_protection(fd_.get(), PROT_READ) ? Status::Ok() : Status::System("ioctl");
   }
+  Status set_priority(Priority) override { return no_place(); }
+  Status watch_purges(PurgeListener* listener) override { return listener ? no_place() : Status::Ok(); }
   Status stats(RegionStats* stats) override;
   void close() override;
 
  private:
+  // The driver purges such an area as it likes, and there is no header to write a wish or a count into.
+  Status no_place() const {
+    uint64_t first = 0;
+    uint64_t count = 0;
+    if (Status s = usable(0, size_, &first, &count, true); !s.ok()) return s;
+    return Status::Of(Code::kNotSupported, "an area of foreign make is the kernel's alone to purge");
+  }
   Status usable(uint64_t offset, uint64_t length, uint64_t* first, uint64_t* count, bool to_write) const {
     if (closed()) return Status::Of(Code::kRegionClosed, "the region is closed");
     if (!same_process(process_)) {

@@ -8,6 +8,8 @@
 #include <map>
 #include <mutex>
 
+#include "core/platform/clock.h"
+
 namespace ashmem_compat {
 namespace {
 
@@ -33,13 +35,10 @@ Registry& registry() {
   return *known;
 }
 
-constexpr uint64_t kPatienceMs = 200;
+// Attachments that serve_reclaimer() was called for, in this process and (which does no harm) its parents.
+std::atomic<uint64_t> served_count{0};
 
-uint64_t now_ms() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<uint64_t>(t.tv_sec) * 1000 + static_cast<uint64_t>(t.tv_nsec) / 1'000'000;
-}
+constexpr uint64_t kPatienceMs = 200;
 
 Status inode_of(int fd, uint64_t out[2]) {
   struct stat st;
@@ -67,6 +66,8 @@ Status Attachment::open(int fd) {
   }
   Pages& pages = *this;
   table_ = std::make_unique<PinTable>(control_, *slots_, pages);
+  discarded_before_ = load_relaxed(&control_.header()->discarded);
+  discarded_by_kernel_before_ = load_relaxed(&control_.header()->discarded_by_kernel);
   return Status::Ok();
 }
 
@@ -177,7 +178,10 @@ Result<std::shared_ptr<Attachment>> Attachment::join(const SharedFileOps& ops, i
 
 void Attachment::detach(bool filled) {
   if (slots_->own() == Slots::kNone) return;
-  if (base_ != 0) store_seq_cst(&control_.header()->creator_hold, uint64_t{0});
+  if (base_ != 0) {
+    store_relaxed(&control_.header()->creator_stamp, coarse_stamp());
+    store_seq_cst(&control_.header()->creator_hold, uint64_t{0});
+  }
   for (uint64_t unit = taken_from_; unit < taken_to_; ++unit) {
     // A unit that only the initial hold covered has no bit of ours, and creator_hold has let go of it.
     if (!held(unit)) continue;
@@ -218,6 +222,53 @@ bool Attachment::leave(std::shared_ptr<Attachment>& self, bool filled) {
 
 Attachment::~Attachment() {
   if (ours()) detach(false);  // in a forked child the slot and the pins are the parent's
+  if (served_.load(std::memory_order_relaxed)) served_count.fetch_sub(1);
+}
+
+void Attachment::serve_reclaimer() {
+  if (!served_.exchange(true, std::memory_order_relaxed)) served_count.fetch_add(1);
+}
+
+bool Attachment::any_served() { return served_count.load() != 0; }
+
+std::vector<std::shared_ptr<Attachment>> Attachment::served() {
+  std::vector<std::shared_ptr<Attachment>> found;
+  Registry& all = registry();
+  std::lock_guard<std::mutex> guard(all.mutex);
+  for (const auto& known : all.by_inode) {
+    std::shared_ptr<Attachment> attachment = known.second.lock();
+    if (attachment && attachment->served_.load(std::memory_order_relaxed))
+      found.push_back(std::move(attachment));
+  }
+  return found;
+}
+
+ResidentUnits* Attachment::resident_units() {
+  if (!resident_) {
+    Result<std::unique_ptr<ResidentUnits>> opened = ResidentUnits::open(fd_.get(), control_.layout(), data_);
+    if (opened.ok()) resident_ = std::move(opened.value());
+  }
+  return resident_.get();
+}
+
+uint64_t Attachment::stored_bytes() const {
+  struct stat st;
+  if (ops_.kernel || fstat(fd_.get(), &st) != 0) return kUnknownSize;
+  return static_cast<uint64_t>(st.st_blocks) * 512;
+}
+
+DiscardTotals Attachment::discards() const {
+  DiscardTotals totals;
+  totals.pressure = pressure_.load(std::memory_order_relaxed);
+  totals.request = request_.load(std::memory_order_relaxed);
+  // What a hostile peer makes of the counts is its own affair, as long as nothing here goes below zero.
+  const Header* header = control_.header();
+  const uint64_t all = load_relaxed(&header->discarded);
+  const uint64_t ours = discarded_before_ + totals.pressure + totals.request;
+  if (all > ours) totals.peer = all - ours;
+  const uint64_t kernel = load_relaxed(&header->discarded_by_kernel);
+  if (kernel > discarded_by_kernel_before_) totals.kernel = kernel - discarded_by_kernel_before_;
+  return totals;
 }
 
 }  // namespace ashmem_compat

@@ -2,12 +2,16 @@
 // region, shared by all objects and threads; the pin table in shared memory knows processes, not objects.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "core/discards.h"
 #include "core/mapping.h"
 #include "core/pins/control.h"
 #include "core/pins/pin_table.h"
+#include "core/pins/resident_units.h"
 #include "core/pins/slots.h"
 #include "core/platform/fd.h"
 #include "core/platform/fork_guard.h"
@@ -40,6 +44,28 @@ class Attachment final : private Pages {
   Slots& slots() { return *slots_; }
   PinTable& table() { return *table_; }
   int fd() const override { return fd_.get(); }
+
+  // ---- for the reclaimer
+
+  // From here on this process purges the region when memory is short.
+  void serve_reclaimer();
+  // Those of this process that are served. Whoever holds one keeps its slot from being given up meanwhile.
+  static std::vector<std::shared_ptr<Attachment>> served();
+  // Whether there are any: cheap, and true a little too long after the last has gone.
+  static bool any_served();
+  bool kernel_discards() const { return ops_.kernel != nullptr; }
+  bool purgeable() const { return ops_.purgeable(fd_.get()); }
+  // The reclaimer's alone. Null if there is no memory for it.
+  ResidentUnits* resident_units();
+  // Bytes that the file takes, exact at any moment: kUnknownSize where the file does not tell.
+  static constexpr uint64_t kUnknownSize = ~uint64_t{0};
+  uint64_t stored_bytes() const;
+
+  // What this process has discarded, besides what the header says of all.
+  void note_discard(bool under_pressure, uint64_t bytes) {
+    (under_pressure ? pressure_ : request_).fetch_add(bytes, std::memory_order_relaxed);
+  }
+  DiscardTotals discards() const;
 
   // Makes the table of holders, if nobody has. To be called before anything below.
   Status prepare();
@@ -117,6 +143,11 @@ class Attachment final : private Pages {
       holders_;        // per unit: 2 for each object that holds it, less base_; bit 0: one of them refills it
   uint32_t base_ = 0;  // 2 for the creator, whose first object holds everything: creating is O(1) so
   uint64_t taken_from_ = ~uint64_t{0}, taken_to_ = 0;  // where holder bits of ours may be
+
+  std::atomic<bool> served_{false};
+  std::unique_ptr<ResidentUnits> resident_;
+  std::atomic<uint64_t> pressure_{0}, request_{0};
+  uint64_t discarded_before_ = 0, discarded_by_kernel_before_ = 0;  // when this process attached
 };
 
 }  // namespace ashmem_compat

@@ -35,6 +35,9 @@ class Control {
     return at<uint64_t>(layout_.extra_offset) + unit * layout_.extra_words + k;
   }
   uint32_t* generation(uint64_t unit) const { return at<uint32_t>(layout_.generations_offset) + unit; }
+  uint32_t* stamp(uint64_t unit) const {
+    return at<uint32_t>(layout_.stamps_offset) + (unit >> layout_.stamp_shift);
+  }
 
  private:
   template <typename T>

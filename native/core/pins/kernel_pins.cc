@@ -2,6 +2,7 @@
 // and no owner; the unit words count, and whoever has a unit in PURGING is the only one to change what the kernel thinks of it.
 
 #include "core/pins/pin_table.h"
+#include "core/pressure/kernel_losses.h"
 
 namespace ashmem_compat {
 
@@ -22,7 +23,11 @@ bool PinTable::pin_in_kernel(uint64_t unit, uint64_t word, Take* taken) {
   }
   stage(Stage::kKernelPinned);
   // Also where it was PURGED: what a refiller that vanished left to others may have been discarded since.
-  if (purged) raise_generation(unit);
+  if (purged) {
+    raise_generation(unit);
+    fetch_add_relaxed(&control_.header()->discarded_by_kernel, control_.layout().unit_bytes(unit));
+    pressure::note_kernel_loss();
+  }
   const bool lost = purged || state_of(before) == UnitState::kPurged;
   const bool ours =
       cas_release(at, mine, unit_word(lost ? UnitState::kPurged : UnitState::kReady, kReleased | bit_));

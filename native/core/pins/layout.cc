@@ -33,6 +33,7 @@ Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_co
   l.extra_words = slot_count <= kSlotsInUnitWord ? 0 : (slot_count - kSlotsInUnitWord + 63) / 64;
   if (!align_up(size, granularity, &l.control_offset)) return too_large();
   l.unit_count = l.control_offset / granularity;
+  l.stamp_shift = granularity < 8192 ? 1 : 0;
 
   uint64_t cursor = l.control_offset;
   uint64_t extra_count = 0;
@@ -42,6 +43,7 @@ Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_co
       __builtin_mul_overflow(l.unit_count, uint64_t{l.extra_words}, &extra_count) ||
       !place(&cursor, extra_count, 8, &l.extra_offset) ||
       !place(&cursor, l.unit_count, 4, &l.generations_offset) ||
+      !place(&cursor, l.stamp_count(), 4, &l.stamps_offset) ||
       __builtin_add_overflow(cursor, uint64_t{kHeaderSize}, &cursor) ||
       !align_up(cursor, page_size(), &l.file_size)) {
     return too_large();
@@ -69,6 +71,7 @@ void fill_header(const Layout& l, Header* h) {
   h->words_offset = l.words_offset;
   h->extra_offset = l.extra_offset;
   h->generations_offset = l.generations_offset;
+  h->stamps_offset = l.stamps_offset;
 }
 
 Result<Layout> check_header(const Header& h, uint64_t file_size) {
@@ -85,7 +88,7 @@ Result<Layout> check_header(const Header& h, uint64_t file_size) {
       h.control_offset != l.control_offset || h.slots_offset != l.slots_offset ||
       h.namespaces_offset != l.namespaces_offset || h.words_offset != l.words_offset ||
       h.extra_offset != l.extra_offset || h.generations_offset != l.generations_offset ||
-      h.name_length > kMaxName) {
+      h.stamps_offset != l.stamps_offset || h.name_length > kMaxName) {
     return Status::Of(kBad, "not a region: its header contradicts itself");
   }
   return made;

@@ -36,9 +36,16 @@ struct Header {
   uint64_t creator_hold;
   uint32_t name_length;
   char name[kMaxName];
+  uint64_t stamps_offset;
+  uint64_t lease;
+  uint64_t discarded;
+  uint64_t discarded_by_kernel;
+  uint32_t priority;
+  uint32_t creator_stamp;
 };
 static_assert(offsetof(Header, slot_count) == 40 && offsetof(Header, creator) == 96, "docs/protocol.md");
-static_assert(offsetof(Header, name) == 116 && sizeof(Header) <= kHeaderSize, "docs/protocol.md");
+static_assert(offsetof(Header, name) == 116 && offsetof(Header, stamps_offset) == 368, "docs/protocol.md");
+static_assert(offsetof(Header, priority) == 400 && sizeof(Header) <= kHeaderSize, "docs/protocol.md");
 
 struct Slot {
   uint64_t life;
@@ -63,10 +70,14 @@ struct Layout {
   uint64_t words_offset = 0;
   uint64_t extra_offset = 0;
   uint64_t generations_offset = 0;
+  uint64_t stamps_offset = 0;
+  // 1 << stamp_shift units share a stamp: 4 bytes for each of the smallest units would be too much of the table.
+  uint32_t stamp_shift = 0;
   uint64_t header_offset = 0;
   uint64_t file_size = 0;
 
   uint64_t control_size() const { return file_size - control_offset; }
+  uint64_t stamp_count() const { return ((unit_count - 1) >> stamp_shift) + 1; }
   // Bytes of data in a unit: the last one may be cut short.
   uint64_t unit_bytes(uint64_t unit) const {
     const uint64_t start = unit * granularity;

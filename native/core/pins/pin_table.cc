@@ -383,9 +383,13 @@ Status PinTable::discard(uint64_t first, uint64_t count, Mark kind, uint64_t* by
     return status;
   }
   stage(Stage::kDiscarded);
+  uint64_t discarded = 0;
   for (uint64_t u = first; u < first + count; ++u) {
-    if (set_purged(u, volatile_) && kind != Mark::kAgain) *bytes += layout.unit_bytes(u);
+    if (set_purged(u, volatile_) && kind != Mark::kAgain) discarded += layout.unit_bytes(u);
   }
+  fetch_add_relaxed(&control_.header()->discarded,
+                    discarded);  // for whoever wants to know that there was one
+  *bytes += discarded;
   return status;
 }
 

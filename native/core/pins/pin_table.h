@@ -6,6 +6,7 @@
 #include "core/pins/control.h"
 #include "core/pins/slots.h"
 #include "core/pins/words.h"
+#include "core/platform/coarse_tick.h"
 #include "core/platform/stage.h"
 #include "core/shared_file.h"
 
@@ -49,7 +50,9 @@ class PinTable {
         kernel_(pages.kernel()),
         volatile_(kernel_ ? kVolatile : 0),
         creator_(load_relaxed(&control.header()->creator)),
-        words_(control.word(0)) {}
+        words_(control.word(0)),
+        stamps_(control.stamp(0)),
+        stamp_shift_(control.layout().stamp_shift) {}
 
   // The owner's slot is known from here on.
   void begin(bool creator);
@@ -75,6 +78,8 @@ class PinTable {
   // T3: the last hold of this process ends.
   void give(uint64_t unit, Refill refill) {
     uint64_t* word = words_ + unit;
+    // Before the word: who finds the unit unheld finds when that began.
+    store_relaxed(stamps_ + (unit >> stamp_shift_), coarse_stamp());
     uint64_t w = load_relaxed(word);
     stage(Stage::kBeforeGive);
     if (bit_ != 0 && state_of(w) == UnitState::kReady && cas_release(word, w, (w & ~bit_) | released_))
@@ -121,6 +126,23 @@ class PinTable {
   Purged purge_again(uint64_t first, uint64_t count) { return purge(first, count, true); }
   bool is_purged(uint64_t unit) const {
     return state_of(load_relaxed(control_.word(unit))) == UnitState::kPurged;
+  }
+
+  // Whether purge() would most likely discard the unit: nobody holds it, and its bytes are there.
+  bool idle(uint64_t unit, Census& census) {
+    const uint64_t w = load_acquire(words_ + unit);
+    const UnitState s = state_of(w);
+    if (s == UnitState::kPurging) return purger_is_void(w);
+    if (s == UnitState::kPurged) return false;
+    if (s == UnitState::kReady && (w & kHolderBits) == 0 && (w & kReleased) != 0 &&
+        control_.layout().extra_words == 0)
+      return true;
+    return !held(unit, census);
+  }
+  // When a process last let go of the unit (or of one that shares its stamp), as coarse_stamp() tells it.
+  uint32_t stamp(uint64_t unit) const {
+    const uint32_t own = load_relaxed(stamps_ + (unit >> stamp_shift_));
+    return own != 0 ? own : load_relaxed(&control_.header()->creator_stamp);
   }
 
   // A3: clears slot `slot` out of every unit of the file `fd`.
@@ -180,6 +202,8 @@ class PinTable {
   const uint64_t volatile_;  // kVolatile where the kernel discards
   const uint64_t creator_;   // copied once: shared memory is not to be trusted later
   uint64_t* const words_;
+  uint32_t* const stamps_;
+  const uint32_t stamp_shift_;
   uint64_t bit_ = 0;  // our holder bit in unit words, or 0 when it is in an extra word
   uint64_t extra_bit_ = 0;
   uint32_t extra_word_ = 0;

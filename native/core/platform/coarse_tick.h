@@ -28,9 +28,13 @@ inline uint64_t coarse_tick() {
   return count >> tick_shift;
 #else
   timespec now;
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);  // a tick of the scheduler: 1 to 10 ms
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  // It changes with a tick of the scheduler, every 1 to 10 ms.
+  return (static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec)) >> 20;
 #endif
 }
+
+// The same for a word of shared memory that says when something was: 0 is never. Comes round after days.
+inline uint32_t coarse_stamp() { return static_cast<uint32_t>(coarse_tick()) | 1; }
 
 }  // namespace ashmem_compat

@@ -26,6 +26,7 @@ struct Marks {
 struct Reading {
   // Of a gauge of bytes: the limit, and how much more can be used before it strikes. What the kernel can take back by itself
   // (clean page cache) counts as available; shared memory does not. limit 0: a gauge of stalls or events.
+  // A cgroup without a limit is there too, as one may be set: limit 0, and available kUnknown.
   uint64_t limit = 0;
   uint64_t available = kUnknown;
   // Of a gauge of stalls or events: what it says of its own accord, and how many bytes it asks for (0: any).
@@ -33,6 +34,8 @@ struct Reading {
   uint64_t wanted = 0;
   // An event will come before `available` falls to the low mark, or the level rises: until then there is no need to look.
   bool guarded = false;
+  // Look again after this many milliseconds at the latest: something is under way that will send no event. 0: as the distance says.
+  uint64_t again_ms = 0;
 };
 
 // Used by the watcher's thread alone.

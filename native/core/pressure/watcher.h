@@ -24,10 +24,14 @@ struct Verdict {
   const char* source = "";  // name of the source that says so; "signal" for a shrink signal; "" for none
   uint64_t available = kUnknown;  // bytes, the least of the gauges of bytes
   uint64_t wanted = 0;            // bytes to free to be back above the medium mark, 0 at level kNone and kLow
-  uint64_t remaining =
-      0;  // of them, what unpinned regions could not give (no region is left, or none of a class)
-  // Of each priority class (cheap, normal, precious): whether the regions of this process have nothing left of it.
-  bool exhausted[3] = {true, true, true};
+  uint64_t remaining = 0;         // of them, what the unpinned units of this process could not give
+  // Of each priority class (cheap, normal, precious): whether the regions of this process have nothing left of it, as far as
+  // the reclaimer had to look; and how many bytes it has freed since it began.
+  bool exhausted[3] = {false, false, false};
+  uint64_t freed[3] = {0, 0, 0};
+  // Bytes that shrink signals have asked for and unpinned units could not give, since the watcher began: a sum, so that nothing is
+  // lost or asked twice where only the newest verdict counts.
+  uint64_t unmet = 0;
 };
 
 // Told on the watcher's thread, with a lock held: must not block, nor listen() or stop().
@@ -44,10 +48,14 @@ class Listener {
 Status listen(const ListenOptions& options, Listener* listener);
 // When this returns, no on_pressure() call for it is running or will come.
 void stop(Listener* listener);
-// Its present verdict: a fresh look, made by the calling thread's request and at most 250 ms old.
+// Its present verdict, by a fresh look of the thread, if it can make one at once.
 Verdict present(Listener* listener);
 
-// A demand from outside: a shrink signal. bytes 0: level only. Async-signal-safe.
+// Has the thread purge the regions that Attachment::serve_reclaimer() was called for. Starts it if there is none; if that cannot be
+// done now, the next call tries again.
+void begin_reclaiming();
+
+// A demand from outside: a shrink signal. bytes 0: level only. Async-signal-safe; does nothing before begin_reclaiming() or listen().
 void demand(uint64_t bytes);
 
 // What the gauges showed last, for people.
@@ -59,7 +67,7 @@ struct GaugeReport {
   uint64_t wanted;
   Marks marks;  // of a gauge of bytes
 };
-// Looks afresh, without the thread.
+// Starts the thread if there is none, and has it look afresh.
 std::vector<GaugeReport> look();
 
 struct WatcherStats {

@@ -1,0 +1,44 @@
+// What the reclaimer is to reach, by who asks: a gauge of bytes, or anybody who names a number of bytes.
+#pragma once
+
+#include "core/platform/clock.h"
+#include "core/pressure/marks.h"
+#include "core/pressure/reclaimer.h"
+
+namespace ashmem_compat::pressure {
+
+// Until the gauge shows enough.
+class GaugeDemand final : public Demand {
+ public:
+  GaugeDemand(Gauge& gauge, const Marks& marks, const Reading& reading)
+      : gauge_(gauge), marks_(marks), reading_(reading) {}
+
+  uint64_t missing(uint64_t) override {
+    if (!gauge_.read(now_ms(), &reading_) || reading_.limit == 0) return 0;
+    return reading_.available < enough(marks_) ? enough(marks_) - reading_.available : 0;
+  }
+  bool urgent() const override { return reading_.available < marks_.critical; }
+  Gauge* gauge() const override { return &gauge_; }
+
+ private:
+  Gauge& gauge_;
+  const Marks& marks_;
+  Reading reading_;
+};
+
+// Until so many bytes are free, whatever they are charged to.
+class ByteDemand final : public Demand {
+ public:
+  ByteDemand(uint64_t bytes, Gauge* gauge, bool urgent) : bytes_(bytes), gauge_(gauge), urgent_(urgent) {}
+
+  uint64_t missing(uint64_t freed) override { return freed < bytes_ ? bytes_ - freed : 0; }
+  bool urgent() const override { return urgent_; }
+  Gauge* gauge() const override { return gauge_; }
+
+ private:
+  const uint64_t bytes_;
+  Gauge* const gauge_;
+  const bool urgent_;
+};
+
+}  // namespace ashmem_compat::pressure

@@ -1,0 +1,98 @@
+#include "core/pressure/panel.h"
+
+#include <algorithm>
+
+#include "core/pressure/sources/own_cgroups.h"
+
+namespace ashmem_compat::pressure {
+namespace {
+
+constexpr int kQuietMs = 250;  // four wake-ups a second
+constexpr int kNearMs = 10;
+constexpr int kStallMs = 100;
+constexpr uint64_t kCheckMs = 1000;
+// What a neighbour may take in a millisecond, at full speed: to be seen in time from as far as that.
+constexpr uint64_t kFastest = uint64_t{2} << 20;
+
+int patience_of(const Reading& reading, const Marks& marks) {
+  uint64_t ms = kQuietMs;
+  if (reading.limit == 0) {
+    if (reading.level > Level::kNone) ms = kStallMs;
+  } else if (!reading.guarded) {
+    ms = reading.available <= marks.low ? kNearMs : (reading.available - marks.low) / kFastest;
+  }
+  if (reading.again_ms != 0) ms = std::min(ms, reading.again_ms);
+  return static_cast<int>(std::clamp<uint64_t>(ms, kNearMs, kQuietMs));
+}
+
+bool same(const Marks& a, const Marks& b) {
+  return a.low == b.low && a.medium == b.medium && a.critical == b.critical;
+}
+
+}  // namespace
+
+void Panel::open(uint64_t now_ms) {
+  membership_ = cgroup_membership();
+  entries_.clear();
+  const std::vector<const Source*>& sources = all_sources();
+  for (uint32_t i = 0; i < sources.size(); ++i) {
+    for (std::unique_ptr<Gauge>& gauge : sources[i]->open()) {
+      Entry entry;
+      entry.gauge = std::move(gauge);
+      entry.source = i;
+      entries_.push_back(std::move(entry));
+    }
+  }
+  ++edition_;
+  gone_ = false;
+  next_check_ms_ = now_ms + kCheckMs;
+}
+
+void Panel::look(uint64_t now_ms, const Marks& highest) {
+  if (edition_ == 0) open(now_ms);
+  if (now_ms >= next_check_ms_) {
+    next_check_ms_ = now_ms + kCheckMs;
+    if (gone_ || cgroup_membership() != membership_) open(now_ms);
+  }
+  const size_t before = entries_.size();
+  for (size_t i = 0; i < entries_.size();) {
+    Entry& entry = entries_[i];
+    if (!entry.gauge->read(now_ms, &entry.reading)) {
+      entries_.erase(entries_.begin() + static_cast<ptrdiff_t>(i));
+      continue;
+    }
+    if (entry.reading.limit != 0) {
+      entry.marks = default_marks(entry.reading.limit);
+      const Marks ask{std::max(entry.marks.low, highest.low), std::max(entry.marks.medium, highest.medium),
+                      std::max(entry.marks.critical, highest.critical)};
+      if (!same(ask, entry.asked)) entry.gauge->set_marks(entry.asked = ask);
+    }
+    entry.keeper.update(entry.reading, entry.marks, now_ms);
+    ++i;
+  }
+  if (entries_.size() != before) {
+    ++edition_;
+    gone_ = true;
+  }
+}
+
+int Panel::patience() const {
+  int least = kQuietMs;
+  for (const Entry& entry : entries_) least = std::min(least, patience_of(entry.reading, entry.marks));
+  return least;
+}
+
+void Panel::wait(int control, int timeout_ms) {
+  polled_.assign(1, pollfd{control, POLLIN, 0});
+  polled_for_.clear();
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    entries_[i].gauge->wait_for(&polled_);
+    polled_for_.resize(polled_.size() - 1, i);
+  }
+  if (poll(polled_.data(), static_cast<nfds_t>(polled_.size()), timeout_ms) <= 0) return;
+  for (size_t i = 1; i < polled_.size(); ++i) {
+    if (polled_[i].revents != 0) entries_[polled_for_[i - 1]].gauge->woken(polled_[i]);
+  }
+}
+
+}  // namespace ashmem_compat::pressure

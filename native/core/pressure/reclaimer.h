@@ -1,0 +1,60 @@
+// Discards unpinned units of this process's regions until a demand is met: by priority class, least recently unpinned first across
+// regions, in runs. After every run it looks again at what is prompt, so it takes what is needed and little more.
+//
+// Several processes with the same regions do the work once: whoever begins takes the lease in the region's header, the others wait for
+// it and look again. Nobody depends on it: it lapses after a few milliseconds without progress, and is not asked in an emergency.
+#pragma once
+
+#include <map>
+
+#include "core/pressure/gauge.h"
+#include "core/pressure/victims.h"
+
+namespace ashmem_compat::pressure {
+
+constexpr int kClasses = 3;  // cheap, normal, precious
+
+// What is to be reached.
+class Demand {
+ public:
+  virtual ~Demand() = default;
+  // Bytes still to free, by a look at this moment; `freed`: how much the reclaimer has freed for it so far.
+  virtual uint64_t missing(uint64_t freed) = 0;
+  // No time to be polite, or to leave to the kernel what is its work.
+  virtual bool urgent() const = 0;
+  // The gauge that must show it, or null where nothing can.
+  virtual Gauge* gauge() const { return nullptr; }
+};
+
+class Reclaimer {
+ public:
+  struct Outcome {
+    uint64_t freed[kClasses] = {};
+    uint64_t remaining = 0;
+    bool exhausted[kClasses] = {};  // nothing is left of the class; false also where it was not looked at
+    uint64_t sum() const { return freed[0] + freed[1] + freed[2]; }
+  };
+
+  // Takes some tens of milliseconds at most, and then leaves the rest to the next call.
+  Outcome run(Demand& demand);
+
+  // Bytes freed, and how many calls freed any.
+  uint64_t reclaimed() const { return reclaimed_; }
+  uint64_t runs() const { return runs_; }
+
+ private:
+  std::vector<uint32_t> of_class(const Attachments& all, int priority_class, const Demand& demand);
+  uint64_t purge(Attachment& attachment, const Victim& victim, Gauge* gauge);
+  void note_effect(const Attachment& attachment, Gauge* gauge, uint64_t shared_before, uint64_t freed);
+
+  // Regions whose pages are charged to another cgroup than the one that is short: to purge them frees nothing there.
+  struct Futility {
+    uint64_t freed = 0;  // since shared_before
+    uint64_t shared_before = 0;
+    uint64_t until_ms = 0;  // not to be tried again before
+  };
+  std::map<std::pair<const Attachment*, const Gauge*>, Futility> futile_;
+  uint64_t reclaimed_ = 0, runs_ = 0;
+};
+
+}  // namespace ashmem_compat::pressure
