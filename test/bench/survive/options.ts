@@ -33,10 +33,12 @@ export function options(): Options {
   };
 }
 
-/** Those with the word in their names. The ones for the virtual machine must be asked for. */
+/** Those with the word, or one of several separated by commas, in their names. The ones for the virtual machine must be asked for. */
 export function choose(only: string | undefined, virtual: boolean): Scenario[] {
   const all = virtual ? virtualScenarios : scenarios;
-  const chosen = all.filter(({ name }) => only === undefined || name.includes(only));
+  const chosen = all.filter(
+    ({ name }) => only === undefined || only.split(',').some((word) => name.includes(word)),
+  );
   if (chosen.length > 0) return chosen;
   throw new Error(
     `--only must be part of one of ${all.map(({ name }) => name).join(', ')}, received ${only}`,

@@ -13,6 +13,10 @@ const colours = {
   axis: '#495057',
   grid: '#dee2e6',
 };
+/** Of the levels none, low, medium, critical. */
+const shades = ['#ffffff', '#ffe066', '#ff922b', '#e03131'] as const;
+/** Height of the band that shows them. */
+const BAND = 9;
 
 const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 
@@ -22,6 +26,10 @@ function line(x1: number, y1: number, x2: number, y2: number, stroke: string, mo
 
 function text(x: number, y: number, words: string, more = ''): string {
   return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${more}>${escaped(words)}</text>`;
+}
+
+function rect(x: number, y: number, width: number, height: number, fill: string): string {
+  return `<rect x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${width.toFixed(1)}" height="${height.toFixed(1)}" fill="${fill}"/>`;
 }
 
 /** Distances of ticks that give about `count` of them. */
@@ -46,21 +54,36 @@ function steps(
   return path;
 }
 
-function panel({ title, survived, points }: Curve, { limit, mark }: Trace, left: number): string {
+/** Runs of one level. */
+function spans(points: readonly Point[]) {
+  const all: { from: number; to: number; level: number }[] = [];
+  for (const [ms, , , , level] of points) {
+    const last = all.at(-1);
+    if (last) last.to = ms;
+    if (last?.level !== level) all.push({ from: ms, to: ms, level });
+  }
+  return all;
+}
+
+function panel({ title, survived, points }: Curve, { limit, mark, curves }: Trace, left: number): string {
+  // The same scales for all, so that they can be compared.
+  const last = Math.max(...curves.map((curve) => curve.points.at(-1)![0]));
   const most = 64 * Math.ceil((limit * 1.1) / 64);
-  const [first, last] = [points[0]![0], points.at(-1)![0]];
-  const x = (ms: number) => left + ((ms - first) / (last - first)) * PANEL.width;
+  const x = (ms: number) => left + (ms / last) * PANEL.width;
   const y = (mib: number) => MARGIN.top + PANEL.height * (1 - mib / most);
   const [bottom, right] = [y(0), left + PANEL.width];
   const parts = [
     text(left, MARGIN.top - 14, `${title}: ${survived ? 'all survive' : 'killed'}`, 'class="title"'),
   ];
+  for (const { from, to, level } of spans(points)) {
+    if (level > 0) parts.push(rect(x(from), MARGIN.top, x(to) - x(from), BAND, shades[level]!));
+  }
   for (let mib = 0; mib <= most; mib += 64) {
     parts.push(line(left, y(mib), right, y(mib), colours.grid));
     parts.push(text(left - 8, y(mib) + 4, `${mib}`, 'text-anchor="end"'));
   }
-  const each = step(last - first, 6);
-  for (let ms = Math.ceil(first / each) * each; ms <= last; ms += each) {
+  const each = step(last, 6);
+  for (let ms = 0; ms <= last; ms += each) {
     parts.push(line(x(ms), bottom, x(ms), bottom + 5, colours.axis));
     parts.push(text(x(ms), bottom + 19, `${ms}`, 'text-anchor="middle"'));
   }
@@ -79,7 +102,7 @@ function panel({ title, survived, points }: Curve, { limit, mark }: Trace, left:
   ] as const) {
     parts.push(`<path d="${steps(points, column, x, y)}" fill="none" stroke="${colour}" stroke-width="2"/>`);
   }
-  const death = points.find(([, , , , kills]) => kills > 0);
+  const death = points.find(([, , , , , kills]) => kills > 0);
   if (death) {
     parts.push(line(x(death[0]), MARGIN.top, x(death[0]), bottom, colours.limit, 'stroke-dasharray="2 3"'));
     parts.push(text(x(death[0]) + 6, y(most * 0.42), 'OOM kill', `fill="${colours.limit}"`));
@@ -94,13 +117,17 @@ function legend(trace: Trace, width: number, at: number): string {
     [`limit (${trace.limit} MiB)`, colours.limit, ''],
     [`watermark (${trace.mark} MiB below)`, colours.mark, 'stroke-dasharray="5 3"'],
   ] as const;
-  const each = (width - 40) / entries.length;
-  return entries
+  const each = (width - 40) / (entries.length + 1);
+  const right = 40 + entries.length * each;
+  const bands = shades.slice(1).map((shade, i) => rect(right + i * 14, at - 9, 14, BAND, shade));
+  const band = `${bands.join('')}${text(right + 50, at, 'low, medium, critical')}`;
+  const lines = entries
     .map(([name, colour, dash], i) => {
       const left = 30 + i * each;
       return `${line(left, at - 4, left + 26, at - 4, colour, `stroke-width="2" ${dash}`)}\n${text(left + 33, at, name)}`;
     })
     .join('\n');
+  return `${lines}\n${band}`;
 }
 
 function plot(trace: Trace): string {

@@ -3,8 +3,17 @@ import { mediumMark } from './grounds/ground.ts';
 import { MIB } from './numbers.ts';
 import type { Outcome } from './run.ts';
 
-/** One run over time, small enough to keep: [ms since the neighbour began, used, available, purged (MiB), OOM kills]. */
-export type Point = [ms: number, used: number, available: number, purged: number, kills: number];
+export const levels = ['none', 'low', 'medium', 'critical'] as const;
+
+/** One run over time, small enough to keep. MiB; `level` is an index of `levels`, by the watermarks and without hysteresis. */
+export type Point = [
+  ms: number,
+  used: number,
+  available: number,
+  purged: number,
+  level: number,
+  kills: number,
+];
 
 export interface Curve {
   title: string;
@@ -21,30 +30,36 @@ export interface Trace {
   curves: Curve[];
 }
 
-const rounded = (value: number) => Math.round(value * 10) / 10;
+const rounded = (bytes: number) => Math.round((bytes / MIB) * 10) / 10;
 
-/** From 20 ms before the neighbour began to 150 ms after the last change, at most one point per half millisecond. */
-export function curve(title: string, { samples, begin, failures }: Outcome): Curve {
+function levelOf(available: number, mark: number): number {
+  if (available < mark / 2) return 3;
+  if (available < mark) return 2;
+  return available < 2 * mark ? 1 : 0;
+}
+
+/** From when the neighbour began to 100 ms after the last change, at most one point per half millisecond. */
+export function curve(title: string, { samples, begin, failures, limit }: Outcome): Curve {
   const points: Point[] = [];
   let most = 0;
-  let next = -20;
   for (const { at, used, available, kills, resident } of samples) {
     most = Math.max(most, resident);
-    const ms = at - begin;
-    if (ms < next) continue;
-    next = ms + 0.5;
-    const bytes = [used, available, most - resident] as const;
-    const [u, a, p] = bytes.map((value) => rounded(value / MIB)) as [number, number, number];
-    points.push([rounded(ms), u, a, p, kills]);
+    // The last one before the beginning holds at the beginning.
+    const ms = Math.max(0, at - begin);
+    const last = points.at(-1);
+    if (last && ms > 0 && ms < last[0] + 0.5) continue;
+    if (ms === 0) points.pop();
+    const [u, a, p] = [used, available, most - resident].map(rounded) as [number, number, number];
+    points.push([Math.round(ms * 10) / 10, u, a, p, levelOf(available, mediumMark(limit)), kills]);
   }
   // The tail in which nothing happens says nothing.
   const last = points.findLastIndex(([, used], i) => i === 0 || Math.abs(used - points[i - 1]![1]) > 0.5);
-  const end = points[last]![0] + 150;
+  const end = points[last]![0] + 100;
   return { title, survived: failures.length === 0, points: points.filter(([ms]) => ms <= end) };
 }
 
 export function trace(limit: number, curves: Curve[]): Trace {
-  const columns = ['ms', 'used', 'available', 'purged', 'oom_kills'];
+  const columns = ['ms', 'used', 'available', 'purged', 'level', 'oom_kills'];
   return { unit: 'MiB', columns, limit: limit / MIB, mark: mediumMark(limit) / MIB, curves };
 }
 

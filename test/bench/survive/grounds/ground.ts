@@ -18,7 +18,7 @@ export interface Ground {
 
 const MIB = 2 ** 20;
 
-/** Where the watermarks are unless somebody sets them: bytes that must stay available (docs/pressure.md). */
+/** Where the watermark is unless somebody sets it: bytes that must stay available (docs/pressure.md). Low is twice, critical half of it. */
 export function mediumMark(limit: number): number {
   return Math.min(256 * MIB, Math.max(limit / 16, Math.min(16 * MIB, limit / 8)));
 }

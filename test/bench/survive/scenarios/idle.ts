@@ -25,7 +25,7 @@ export const idle: Scenario = {
       await worker.started;
       await worker.do('attach');
       for (const region of regions.fds.keys()) await worker.do('fill', { region });
-      await pause(1000);
+      await pause(3000); // Node's own threads are done with what they do at the start
       const before = used(worker.pid);
       await pause(seconds * 1000);
       const after = used(worker.pid);
