@@ -37,6 +37,7 @@ Registry& registry() {
 
 // Attachments that serve_reclaimer() was called for, in this process and (which does no harm) its parents.
 std::atomic<uint64_t> served_count{0};
+std::atomic<uint64_t> last_id{0};
 
 constexpr uint64_t kPatienceMs = 200;
 
@@ -51,7 +52,7 @@ Status inode_of(int fd, uint64_t out[2]) {
 }  // namespace
 
 Attachment::Attachment(const SharedFileOps& ops, Control control)
-    : ops_(ops), control_(std::move(control)), process_(current_process()) {
+    : ops_(ops), control_(std::move(control)), process_(current_process()), id_(++last_id) {
   slots_ = std::make_unique<Slots>(control_);
 }
 

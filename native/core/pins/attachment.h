@@ -43,6 +43,7 @@ class Attachment final : private Pages {
   const Control& control() const { return control_; }
   Slots& slots() { return *slots_; }
   PinTable& table() { return *table_; }
+  const PinTable& table() const { return *table_; }
   int fd() const override { return fd_.get(); }
 
   // ---- for the reclaimer
@@ -51,6 +52,8 @@ class Attachment final : private Pages {
   void serve_reclaimer();
   // Those of this process that are served. Whoever holds one keeps its slot from being given up meanwhile.
   static std::vector<std::shared_ptr<Attachment>> served();
+  // A number that no other attachment of this process ever has.
+  uint64_t id() const { return id_; }
   // Whether there are any: cheap, and true a little too long after the last has gone.
   static bool any_served();
   bool kernel_discards() const { return ops_.kernel != nullptr; }
@@ -144,6 +147,7 @@ class Attachment final : private Pages {
   uint32_t base_ = 0;  // 2 for the creator, whose first object holds everything: creating is O(1) so
   uint64_t taken_from_ = ~uint64_t{0}, taken_to_ = 0;  // where holder bits of ours may be
 
+  const uint64_t id_;
   std::atomic<bool> served_{false};
   std::unique_ptr<ResidentUnits> resident_;
   std::atomic<uint64_t> pressure_{0}, request_{0};

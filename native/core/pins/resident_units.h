@@ -1,8 +1,9 @@
-// The units of a region that have memory, whoever brought it there: what a purge could give back.
+// Where a region has memory, whoever brought it there: what a purge could give back.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "core/mapping.h"
 #include "core/pins/layout.h"
@@ -17,24 +18,25 @@ class ResidentUnits {
   static Result<std::unique_ptr<ResidentUnits>> open(int fd, const Layout& layout,
                                                      std::shared_ptr<Mapping> data);
 
-  // The first unit at or after `from` that has memory, and how much; false if there is none (any more).
-  bool next(uint64_t from, uint64_t* unit, uint64_t* bytes);
-  // To be called before a walk: what was remembered is out of date.
-  void forget() { pages_ = 0; }
+  // The first unit at or after `from` that may have memory: skips holes of a sparse file, for nearly nothing, but looks at no page.
+  // unit_count if there is none.
+  uint64_t skip_hole(uint64_t from);
+  // Units from which skip_hole() should be asked again.
+  uint64_t stretch() const { return stretch_; }
+
+  struct Run {
+    uint64_t first, count, bytes;
+  };
+  // Of count units from `first`, the runs that have memory, and how much. Looks at every page, so not for the whole of a region.
+  std::vector<Run> resident(uint64_t first, uint64_t count);
 
  private:
-  static constexpr uint64_t kStretch = 2048;  // pages that are asked about at once
-
   ResidentUnits(const Layout& layout, std::shared_ptr<Mapping> data, Fd own);
-  uint64_t count_in(uint64_t unit);
-  bool load(uint64_t page);
 
   const Layout& layout_;
   const std::shared_ptr<Mapping> data_;
   const Fd own_;  // a description of our own, whose offset is nobody else's; invalid where it cannot be had
-  const uint64_t page_;
-  unsigned char present_[kStretch];
-  uint64_t first_ = 0, pages_ = 0;  // what present_ is about
+  const uint64_t stretch_;
 };
 
 }  // namespace ashmem_compat

@@ -10,12 +10,13 @@ namespace ashmem_compat::pressure {
 // Until the gauge shows enough.
 class GaugeDemand final : public Demand {
  public:
-  GaugeDemand(Gauge& gauge, const Marks& marks, const Reading& reading)
-      : gauge_(gauge), marks_(marks), reading_(reading) {}
+  // `ahead`: bytes that are as good as taken, because they will be before one can look again.
+  GaugeDemand(Gauge& gauge, const Marks& marks, const Reading& reading, uint64_t ahead)
+      : gauge_(gauge), marks_(marks), reading_(reading), enough_(enough(marks) + ahead) {}
 
   uint64_t missing(uint64_t) override {
     if (!gauge_.read(now_ms(), &reading_) || reading_.limit == 0) return 0;
-    return reading_.available < enough(marks_) ? enough(marks_) - reading_.available : 0;
+    return reading_.available < enough_ ? enough_ - reading_.available : 0;
   }
   bool urgent() const override { return reading_.available < marks_.critical; }
   Gauge* gauge() const override { return &gauge_; }
@@ -24,6 +25,7 @@ class GaugeDemand final : public Demand {
   Gauge& gauge_;
   const Marks& marks_;
   Reading reading_;
+  const uint64_t enough_;
 };
 
 // Until so many bytes are free, whatever they are charged to.

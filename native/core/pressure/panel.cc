@@ -7,22 +7,26 @@
 namespace ashmem_compat::pressure {
 namespace {
 
-constexpr int kQuietMs = 250;  // four wake-ups a second
-constexpr int kNearMs = 10;
-constexpr int kStallMs = 100;
+constexpr uint64_t kQuietMs = 250;  // four wake-ups a second
+constexpr uint64_t kNearMs = 10;
+constexpr uint64_t kStallMs = 100;
 constexpr uint64_t kCheckMs = 1000;
 // What a neighbour may take in a millisecond, at full speed: to be seen in time from as far as that.
+constexpr uint64_t kSlow = uint64_t{16} << 10;  // bytes in a millisecond
 constexpr uint64_t kFastest = uint64_t{2} << 20;
 
-int patience_of(const Reading& reading, const Marks& marks) {
+int patience_of(const Panel::Entry& entry) {
+  const Reading& reading = entry.reading;
   uint64_t ms = kQuietMs;
   if (reading.limit == 0) {
     if (reading.level > Level::kNone) ms = kStallMs;
   } else if (!reading.guarded) {
-    ms = reading.available <= marks.low ? kNearMs : (reading.available - marks.low) / kFastest;
+    const uint64_t medium = entry.marks.medium;
+    ms = reading.available <= medium ? kNearMs : (reading.available - medium) / kFastest;
+    if (entry.falling < kSlow) ms = std::max(ms, kNearMs);
   }
   if (reading.again_ms != 0) ms = std::min(ms, reading.again_ms);
-  return static_cast<int>(std::clamp<uint64_t>(ms, kNearMs, kQuietMs));
+  return static_cast<int>(std::clamp<uint64_t>(ms, 1, kQuietMs));
 }
 
 bool same(const Marks& a, const Marks& b) {
@@ -57,10 +61,16 @@ void Panel::look(uint64_t now_ms, const Marks& highest) {
   const size_t before = entries_.size();
   for (size_t i = 0; i < entries_.size();) {
     Entry& entry = entries_[i];
+    const uint64_t available = entry.reading.available;
     if (!entry.gauge->read(now_ms, &entry.reading)) {
       entries_.erase(entries_.begin() + static_cast<ptrdiff_t>(i));
       continue;
     }
+    const uint64_t passed = std::max<uint64_t>(now_ms - entry.read_ms, 1);
+    const bool falls = available != kUnknown && entry.reading.available < available;
+    // Half of what it was: a neighbour's pace is not told by one look.
+    entry.falling = std::max(falls ? (available - entry.reading.available) / passed : 0, entry.falling / 2);
+    entry.read_ms = now_ms;
     if (entry.reading.limit != 0) {
       entry.marks = default_marks(entry.reading.limit);
       const Marks ask{std::max(entry.marks.low, highest.low), std::max(entry.marks.medium, highest.medium),
@@ -77,8 +87,8 @@ void Panel::look(uint64_t now_ms, const Marks& highest) {
 }
 
 int Panel::patience() const {
-  int least = kQuietMs;
-  for (const Entry& entry : entries_) least = std::min(least, patience_of(entry.reading, entry.marks));
+  int least = static_cast<int>(kQuietMs);
+  for (const Entry& entry : entries_) least = std::min(least, patience_of(entry));
   return least;
 }
 

@@ -19,7 +19,9 @@ class Panel {
     uint32_t source = 0;  // index into all_sources()
     Marks marks;          // by default, of a gauge of bytes
     Reading reading;
-    LevelKeeper keeper;  // by the default marks
+    uint64_t read_ms = 0;
+    uint64_t falling = 0;  // bytes less available, in a millisecond
+    LevelKeeper keeper;    // by the default marks
     uint64_t next_reclaim_ms = 0;
     uint64_t remaining = 0;  // of the last reclaim
     Marks asked;             // what set_marks() was called with

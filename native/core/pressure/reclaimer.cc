@@ -6,6 +6,7 @@
 
 #include "core/pins/lease.h"
 #include "core/platform/clock.h"
+#include "core/pressure/demands.h"
 
 namespace ashmem_compat::pressure {
 namespace {
@@ -20,6 +21,7 @@ constexpr uint64_t kLeaseMs = 5;              // without progress, then it is an
 constexpr uint64_t kPoliteMs = 30;            // the longest that one demand waits for others
 constexpr uint64_t kEnoughToTell = 4 * kMiB;  // a cgroup's statistics lag by half a MiB or so
 constexpr uint64_t kFutileMs = 1000;
+constexpr uint64_t kStockMs = 50;
 
 constexpr int class_of(Priority priority) {
   return priority == Priority::kCheap ? 0 : priority == Priority::kPrecious ? 2 : 1;
@@ -32,19 +34,19 @@ void nap() {
 
 }  // namespace
 
-std::vector<uint32_t> Reclaimer::of_class(const Attachments& all, int priority_class, const Demand& demand) {
-  std::vector<uint32_t> found;
+Attachments Reclaimer::of_class(const Attachments& all, int priority_class, const Demand& demand) {
+  Attachments found;
   const uint64_t now = now_ms();
-  for (uint32_t i = 0; i < all.size(); ++i) {
-    Attachment& attachment = *all[i];
+  for (const std::shared_ptr<Attachment>& one : all) {
+    Attachment& attachment = *one;
     const Priority priority = priority_of(load_relaxed(&attachment.control().header()->priority));
     if (class_of(priority) != priority_class || !attachment.ours() || !attachment.purgeable()) continue;
     Gauge* gauge = demand.gauge();
     // The kernel sees a shortage of the machine itself, and knows of all processes what is oldest. Not that of a cgroup.
     if (attachment.kernel_discards() && gauge && !gauge->of_cgroup() && !demand.urgent()) continue;
-    const auto known = futile_.find({&attachment, gauge});
+    const auto known = futile_.find({attachment.id(), gauge});
     if (known != futile_.end() && now < known->second.until_ms) continue;
-    found.push_back(i);
+    found.push_back(one);
   }
   return found;
 }
@@ -53,7 +55,7 @@ std::vector<uint32_t> Reclaimer::of_class(const Attachments& all, int priority_c
 void Reclaimer::note_effect(const Attachment& attachment, Gauge* gauge, uint64_t shared_before,
                             uint64_t freed) {
   if (!gauge || !gauge->of_cgroup() || shared_before == kUnknown) return;
-  Futility& account = futile_[{&attachment, gauge}];
+  Futility& account = futile_[{attachment.id(), gauge}];
   if (account.freed == 0) account.shared_before = shared_before;
   account.freed += freed;
   if (account.freed < kEnoughToTell) return;
@@ -63,60 +65,116 @@ void Reclaimer::note_effect(const Attachment& attachment, Gauge* gauge, uint64_t
   if (!pays) account.until_ms = now_ms() + kFutileMs;
 }
 
-// Bytes that came free: units may be empty, and others free memory of the file at the same time.
+// Bytes that came free. Units without memory are left alone: nothing can be gained of them, only a loss be told.
 uint64_t Reclaimer::purge(Attachment& attachment, const Victim& victim, Gauge* gauge) {
+  ResidentUnits* where = attachment.resident_units();
+  if (!where) return 0;
   const uint64_t shared_before = gauge && gauge->of_cgroup() ? gauge->shared_memory() : kUnknown;
-  const uint64_t before = attachment.stored_bytes();
-  PinTable& table = attachment.table();
-  const PinTable::Purged result =
-      victim.again ? table.purge_again(victim.first, victim.count) : table.purge(victim.first, victim.count);
-  attachment.note_discard(true, result.bytes);
-  const uint64_t after = attachment.stored_bytes();
-  const bool told = before != Attachment::kUnknownSize && after != Attachment::kUnknownSize;
-  const uint64_t freed = std::min(!told            ? result.bytes
-                                  : before > after ? before - after
-                                                   : 0,
-                                  victim.resident);
+  uint64_t freed = 0;
+  for (const ResidentUnits::Run& run : where->resident(victim.first, victim.count)) {
+    const uint64_t before = attachment.stored_bytes();
+    PinTable& table = attachment.table();
+    const PinTable::Purged result = stock_of_ == Want::kStrays ? table.purge_again(run.first, run.count)
+                                                               : table.purge(run.first, run.count);
+    attachment.note_discard(true, result.bytes);
+    const uint64_t after = attachment.stored_bytes();
+    const bool told = before != Attachment::kUnknownSize && after != Attachment::kUnknownSize;
+    // Others may free memory of the file at the same time.
+    freed += std::min(!told ? result.bytes : before > after ? before - after : 0, run.bytes);
+  }
   note_effect(attachment, gauge, shared_before, freed);
   return freed;
+}
+
+void Reclaimer::find(const Attachments& among, Want want, uint64_t bytes) {
+  stock_ = find_victims(among, want, bytes, kLongestRun);
+  std::reverse(stock_.begin(), stock_.end());
+  stock_of_ = want;
+  stocked_ms_ = now_ms();
+  uint64_t found = 0;
+  for (const Victim& victim : stock_) found += victim.bytes;
+  all_in_stock_ = found < bytes;
+}
+
+// Takes from the stock until the demand is met. kSomebodyElse: another process is at it.
+Reclaimer::Step Reclaimer::use_stock(const Attachments& among, int priority_class, Demand& demand,
+                                     uint64_t start, Outcome* outcome) {
+  while (!stock_.empty() && outcome->remaining != 0) {
+    const uint64_t now = now_ms();
+    if (now - start >= kLongestMs) return Step::kTimeOver;
+    const Victim victim = stock_.back();
+    const auto found = std::find_if(among.begin(), among.end(),
+                                    [&](const auto& one) { return one->id() == victim.attachment; });
+    if (found != among.end() && still_idle(**found, victim)) {
+      Attachment& attachment = **found;
+      const uint32_t me = attachment.slots().own() + 1;
+      if (!take_lease(&attachment.control().header()->lease, now, me, kLeaseMs) && !demand.urgent() &&
+          now - start < kPoliteMs) {
+        return Step::kSomebodyElse;
+      }
+      const uint64_t freed = purge(attachment, victim, demand.gauge());
+      outcome->freed[priority_class] += freed;
+      reclaimed_ += freed;
+    }
+    stock_.pop_back();
+    outcome->remaining = demand.missing(outcome->sum());
+  }
+  return Step::kUsedUp;
 }
 
 Reclaimer::Outcome Reclaimer::run(Demand& demand) {
   Outcome outcome;
   const uint64_t start = now_ms();
   const Attachments all = Attachment::served();
+  if (start - stocked_ms_ > kStockMs) stock_.clear();
   outcome.remaining = demand.missing(0);
+  uint64_t bytes = kAtLeastChosen;
   for (int c = 0; c < kClasses && outcome.remaining != 0;) {
-    const std::vector<Victim> victims =
-        find_victims(all, of_class(all, c, demand), std::max(outcome.remaining, kAtLeastChosen), kLongestRun);
-    uint64_t freed_now = 0;
-    bool wait = false;
-    for (const Victim& victim : victims) {
-      Attachment& attachment = *all[victim.attachment];
-      const uint64_t now = now_ms();
-      const uint32_t me = attachment.slots().own() + 1;
-      wait = !take_lease(&attachment.control().header()->lease, now, me, kLeaseMs) && !demand.urgent() &&
-             now - start < kPoliteMs;
-      if (wait) break;
-      const uint64_t freed = purge(attachment, victim, demand.gauge());
-      freed_now += freed;
-      outcome.freed[c] += freed;
-      reclaimed_ += freed;
-      outcome.remaining = demand.missing(outcome.sum());
-      if (outcome.remaining == 0 || now_ms() - start >= kLongestMs) break;
+    const Attachments among = of_class(all, c, demand);
+    const bool anew = stock_.empty() || stock_class_ != c;
+    if (anew) find(among, Want::kIdle, std::max(bytes, outcome.remaining));
+    stock_class_ = c;
+    const uint64_t freed_before = outcome.sum();
+    Step step = use_stock(among, c, demand, start, &outcome);
+    if (step == Step::kUsedUp && anew && all_in_stock_ && outcome.remaining != 0) {
+      find(among, Want::kStrays, ~uint64_t{0});
+      step = use_stock(among, c, demand, start, &outcome);
     }
-    if (wait) {
+    if (step == Step::kTimeOver) break;
+    if (step == Step::kSomebodyElse) {
+      // What is purged meanwhile is not to be found again here.
+      stock_.clear();
       nap();
       outcome.remaining = demand.missing(outcome.sum());
-    } else if (freed_now == 0) {
+    } else if (anew && outcome.sum() == freed_before && outcome.remaining != 0) {
+      // The oldest had no memory; or there is nothing.
+      if (!all_in_stock_) {
+        bytes *= 8;
+        continue;
+      }
       outcome.exhausted[c] = true;
       ++c;
     }
-    if (now_ms() - start >= kLongestMs) break;
   }
+  if (stock_of_ == Want::kStrays) stock_.clear();
+  return finish(outcome);
+}
+
+void Reclaimer::prepare() {
+  const Attachments all = Attachment::served();
+  for (const std::shared_ptr<Attachment>& one : all) one->resident_units();
+  const ByteDemand nothing(0, nullptr, false);
+  for (int c = 0; c < kClasses; ++c) {
+    stock_class_ = c;
+    find(of_class(all, c, nothing), Want::kIdle, kAtLeastChosen);
+    if (!stock_.empty()) return;
+  }
+}
+
+Reclaimer::Outcome Reclaimer::finish(const Outcome& outcome) {
   if (outcome.sum() != 0) ++runs_;
   // It may be of regions and gauges that are gone.
-  if (futile_.size() > 2 * all.size() + 64) futile_.clear();
+  if (futile_.size() > 256) futile_.clear();
   return outcome;
 }
 

@@ -37,13 +37,21 @@ class Reclaimer {
 
   // Takes some tens of milliseconds at most, and then leaves the rest to the next call.
   Outcome run(Demand& demand);
+  // For a demand that may come soon: has victims ready, and the memory and mappings that take time when there is none left.
+  void prepare();
 
   // Bytes freed, and how many calls freed any.
   uint64_t reclaimed() const { return reclaimed_; }
   uint64_t runs() const { return runs_; }
 
  private:
-  std::vector<uint32_t> of_class(const Attachments& all, int priority_class, const Demand& demand);
+  // Those of `all` that may be purged for the demand, of one class.
+  Attachments of_class(const Attachments& all, int priority_class, const Demand& demand);
+  enum class Step { kUsedUp, kSomebodyElse, kTimeOver };
+  Step use_stock(const Attachments& among, int priority_class, Demand& demand, uint64_t start,
+                 Outcome* outcome);
+  void find(const Attachments& among, Want want, uint64_t bytes);
+  Outcome finish(const Outcome& outcome);
   uint64_t purge(Attachment& attachment, const Victim& victim, Gauge* gauge);
   void note_effect(const Attachment& attachment, Gauge* gauge, uint64_t shared_before, uint64_t freed);
 
@@ -53,7 +61,14 @@ class Reclaimer {
     uint64_t shared_before = 0;
     uint64_t until_ms = 0;  // not to be tried again before
   };
-  std::map<std::pair<const Attachment*, const Gauge*>, Futility> futile_;
+  std::map<std::pair<uint64_t, const Gauge*>, Futility> futile_;
+
+  // Victims that were found and not needed, by age the last first: good for a moment, as finding them means to look at every unit.
+  std::vector<Victim> stock_;
+  Want stock_of_ = Want::kIdle;
+  int stock_class_ = 0;
+  bool all_in_stock_ = false;  // when it was filled
+  uint64_t stocked_ms_ = 0;
   uint64_t reclaimed_ = 0, runs_ = 0;
 };
 

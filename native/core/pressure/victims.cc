@@ -7,7 +7,6 @@ namespace {
 
 // The first to go is the least.
 bool goes_before(const Victim& a, const Victim& b) {
-  if (a.again != b.again) return a.again;
   if (a.age != b.age) return a.age > b.age;
   return a.attachment != b.attachment ? a.attachment < b.attachment : a.first < b.first;
 }
@@ -29,9 +28,9 @@ class Choice {
     if (total_ >= want_ && !goes_before(victim, chosen_.front())) return;
     chosen_.push_back(victim);
     std::push_heap(chosen_.begin(), chosen_.end(), goes_before);
-    total_ += victim.resident;
-    while (total_ - chosen_.front().resident >= want_) {
-      total_ -= chosen_.front().resident;
+    total_ += victim.bytes;
+    while (total_ - chosen_.front().bytes >= want_) {
+      total_ -= chosen_.front().bytes;
       std::pop_heap(chosen_.begin(), chosen_.end(), goes_before);
       chosen_.pop_back();
     }
@@ -49,33 +48,46 @@ class Choice {
 
 }  // namespace
 
-std::vector<Victim> find_victims(const Attachments& all, const std::vector<uint32_t>& among, uint64_t want,
-                                 uint64_t longest) {
-  Choice choice(want);
+bool still_idle(const Attachment& attachment, const Victim& victim) {
   const uint32_t now = coarse_stamp();
-  for (const uint32_t index : among) {
-    Attachment& attachment = *all[index];
+  const PinTable& table = attachment.table();
+  for (uint64_t u = victim.first; u < victim.first + victim.count; ++u) {
+    if (now - table.stamp(u) < victim.age) return false;
+  }
+  return true;
+}
+
+std::vector<Victim> find_victims(const Attachments& among, Want want, uint64_t bytes, uint64_t longest) {
+  Choice choice(bytes);
+  const uint32_t now = coarse_stamp();
+  for (const std::shared_ptr<Attachment>& one : among) {
+    Attachment& attachment = *one;
     ResidentUnits* resident = attachment.resident_units();
     if (!resident) continue;
-    resident->forget();
     PinTable& table = attachment.table();
     Census census(attachment.slots());
-    const uint64_t most = std::max<uint64_t>(longest / attachment.control().layout().granularity, 1);
+    const Layout& layout = attachment.control().layout();
+    const uint64_t most = std::max<uint64_t>(longest / layout.granularity, 1);
     Victim run;
-    uint64_t unit = 0;
-    uint64_t bytes = 0;
-    for (uint64_t from = 0; resident->next(from, &unit, &bytes); from = unit + 1) {
-      const bool again = table.is_purged(unit);
-      if (again ? table.held(unit, census) : !table.idle(unit, census)) continue;
+    uint64_t looked_to = 0;
+    for (uint64_t unit = 0; unit < layout.unit_count; ++unit) {
+      if (unit >= looked_to) {
+        unit = resident->skip_hole(unit);
+        looked_to = unit + resident->stretch();
+        if (unit >= layout.unit_count) break;
+      }
+      const bool wanted =
+          want == Want::kIdle ? table.idle(unit, census) : table.is_purged(unit) && !table.held(unit, census);
+      if (!wanted) continue;
       const uint32_t age = now - table.stamp(unit);
-      const bool joins = run.count != 0 && run.first + run.count == unit && run.count < most &&
-                         run.again == again && same_age(run.age, age);
+      const bool joins =
+          run.count != 0 && run.first + run.count == unit && run.count < most && same_age(run.age, age);
       if (!joins) {
         choice.add(run);
-        run = Victim{index, again, age, unit, 0, 0};
+        run = Victim{attachment.id(), age, unit, 0, 0};
       }
       ++run.count;
-      run.resident += bytes;
+      run.bytes += layout.unit_bytes(unit);
       run.age = std::min(run.age, age);
     }
     choice.add(run);

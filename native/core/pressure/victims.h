@@ -11,18 +11,23 @@ namespace ashmem_compat::pressure {
 
 // Neighbouring units that were let go at about the same time, and so are discarded by one call.
 struct Victim {
-  uint32_t attachment = 0;  // index into the list that was searched
-  bool again = false;  // discarded before, and given memory again by a mere look: there is nothing to lose
-  uint32_t age = 0;    // in ticks of coarse_stamp(), of the youngest of them
+  uint64_t attachment = 0;  // its id()
+  uint32_t age = 0;         // in ticks of coarse_stamp(), of the youngest of them
   uint64_t first = 0, count = 0;
-  uint64_t resident = 0;  // bytes
+  uint64_t bytes = 0;  // at most: whether they have memory is seen when they are purged
+};
+
+enum class Want {
+  kIdle,  // what nobody pins
+  kStrays,  // what was discarded before, and may have memory again because of a mere look: there is nothing to lose
 };
 
 using Attachments = std::vector<std::shared_ptr<Attachment>>;
 
-// Of the attachments `among` (indices into `all`), the victims that together have at least `want` bytes, the first to go first;
-// fewer if there are no more. Runs are `longest` bytes at most. Units that are held, or have no memory, are none.
-std::vector<Victim> find_victims(const Attachments& all, const std::vector<uint32_t>& among, uint64_t want,
-                                 uint64_t longest);
+// The victims that together have at least `bytes` bytes, the first to go first; fewer if there are no more. Runs are `longest` bytes
+// at most. Units that are held are none. Looks at the words of every unit outside of holes.
+std::vector<Victim> find_victims(const Attachments& among, Want want, uint64_t bytes, uint64_t longest);
+// Whether nobody has used the units since they were found.
+bool still_idle(const Attachment& attachment, const Victim& victim);
 
 }  // namespace ashmem_compat::pressure

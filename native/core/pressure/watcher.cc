@@ -24,7 +24,9 @@ namespace ashmem_compat::pressure {
 namespace {
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
-constexpr int kAfterPurgeMs = 2;  // whoever took that much may be taking more
+constexpr int kAfterPurgeMs = 1;   // whoever took that much may be taking more
+constexpr uint64_t kAlertMs = 50;  // for so long
+constexpr uint64_t kAheadMs = 6;   // from a reading to the effect of what is done about it
 constexpr uint64_t kTellEveryMs = 10;
 constexpr uint64_t kNothingLeftMs =
     100;  // before looking again for something to purge where there was nothing
@@ -120,8 +122,8 @@ class Watcher {
   // The thread's own.
   Panel panel_;
   Reclaimer reclaimer_;
-  bool purged_ = false;  // in the last look
-  Verdict totals_;       // what the reclaimer did and found, as verdicts tell it
+  uint64_t alert_until_ms_ = 0;
+  Verdict totals_;  // what the reclaimer did and found, as verdicts tell it
   uint64_t signals_seen_ = 0;
   uint64_t signal_wanted_ = 0, signal_remaining_ = 0;
   uint64_t signal_until_ms_ = 0;
@@ -199,7 +201,7 @@ void Watcher::loop() {
     if (needed()) {
       asleep_.store(false);
       look();
-      panel_.wait(control_.get(), purged_ ? kAfterPurgeMs : panel_.patience());
+      panel_.wait(control_.get(), now_ms() < alert_until_ms_ ? kAfterPurgeMs : panel_.patience());
     } else {
       pollfd only{control_.get(), POLLIN, 0};
       poll(&only, 1, -1);
@@ -218,7 +220,6 @@ void Watcher::look() {
     begun = looks_begun_;
   }
   panel_.look(now, highest_marks());
-  purged_ = false;
   serve_demands(now);
   reclaim(now);
   const std::lock_guard<std::mutex> guard(mutex_);
@@ -249,7 +250,7 @@ Marks Watcher::highest_marks() {
 
 void Watcher::reclaim_for(Demand& demand, Panel::Entry* entry) {
   const Reclaimer::Outcome outcome = reclaimer_.run(demand);
-  if (outcome.sum() != 0) purged_ = true;
+  if (outcome.sum() != 0) alert_until_ms_ = now_ms() + kAlertMs;
   for (int c = 0; c < kClasses; ++c) {
     totals_.freed[c] += outcome.freed[c];
     totals_.exhausted[c] = outcome.exhausted[c];
@@ -280,16 +281,20 @@ void Watcher::serve_demands(uint64_t now) {
 void Watcher::reclaim(uint64_t now) {
   uint64_t stored = kUnknown;
   for (Panel::Entry& entry : panel_.entries()) {
-    const uint64_t missing = shortfall(entry.reading, entry.marks);
     const Level level = level_of(entry.reading, entry.marks);
     if (level < Level::kMedium) entry.remaining = 0;
-    if (level < Level::kMedium || now < entry.next_reclaim_ms) continue;
+    if (level == Level::kNone || now < entry.next_reclaim_ms) continue;
     if (entry.reading.limit != 0) {
-      if (missing == 0) continue;
-      GaugeDemand demand(*entry.gauge, entry.marks, entry.reading);
+      const uint64_t ahead = std::min(entry.falling * kAheadMs, entry.marks.medium);
+      if (entry.reading.available >= entry.marks.medium + ahead) {
+        if (Attachment::any_served() && entry.falling != 0) reclaimer_.prepare();
+        continue;
+      }
+      GaugeDemand demand(*entry.gauge, entry.marks, entry.reading, ahead);
       reclaim_for(demand, &entry);
       continue;
     }
+    if (level < Level::kMedium) continue;
     // A stall says that there is too little, not how much: a part of what there is, for as long as it lasts.
     entry.next_reclaim_ms = now + kStallReclaimMs;
     uint64_t bytes = entry.reading.wanted;
