@@ -69,6 +69,7 @@ async function main(): Promise<number> {
     runs: (usual) => chosen.runs ?? (chosen.short ? Math.min(usual, 3) : usual),
     ground: inGuest ? wholeMachine : here(),
     latencies: [],
+    watched: 0,
     done(scenario, outcome) {
       first ??= { ...outcome, samples: [] };
       process.stderr.write(outcome.failures.length === 0 ? '.' : 'x');

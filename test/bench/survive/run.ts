@@ -120,7 +120,7 @@ async function play(cast: Cast, plan: Plan): Promise<Outcome> {
   }
   if (plan.strike && !struck) outcome.failures.push('nobody reclaimed, so nobody was struck');
   await cast.neighbour.end();
-  if (struck && plan.strike?.how === 'stop') process.kill(struck.pid, 'SIGCONT');
+  workers.find(({ pid }) => pid === struck?.pid)?.signal('SIGCONT');
   await verify(cast, outcome).catch((error: Error) => outcome.failures.push(error.message));
   return outcome;
 }

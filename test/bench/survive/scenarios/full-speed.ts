@@ -10,6 +10,7 @@ export const fullSpeed: Scenario = {
       reclaimer: true,
     }));
     bench.latencies.push(...latencies(outcomes));
+    bench.watched += outcomes.length;
     return [survivors('neighbour takes 150 MiB at full speed', outcomes)];
   },
 };

@@ -14,6 +14,7 @@ export const modest: Scenario = {
       reclaimer: true,
     }));
     bench.latencies.push(...latencies(outcomes));
+    bench.watched += outcomes.length;
     const needed = outcomes.map(({ before }) => TAKEN - before);
     const ratios = outcomes.map(({ purged }, i) => purged / needed[i]!);
     const toMark = outcomes.map(({ purged, limit }, i) => purged / (needed[i]! + mediumMark(limit)));

@@ -11,8 +11,10 @@ export interface Bench {
   ground: () => Ground;
   /** After each run, for the trace and for people. */
   done(scenario: string, outcome: Outcome): void;
-  /** Milliseconds from the watermark to the first byte freed: of runs in which every process could do as it liked. */
+  /** Milliseconds from the watermark to the first byte freed: of those runs that were watched for it and crossed it. */
   latencies: number[];
+  /** How many runs were watched for it. */
+  watched: number;
 }
 
 /** One line of the table. */
