@@ -1,6 +1,6 @@
 import type { Ground } from './grounds/ground.ts';
 import { type Appetite, Neighbour } from './processes/neighbour.ts';
-import { makeRegions } from './processes/regions.ts';
+import { makeRegions, regionBytes } from './processes/regions.ts';
 import { Sampler, type Samples, type Strike } from './processes/sampler.ts';
 import { pause } from './processes/within.ts';
 import { type Verified, Worker } from './processes/worker.ts';
@@ -24,6 +24,8 @@ export interface Outcome extends Samples {
   /** Why it does not count as survived; empty if it does. */
   failures: string[];
   kills: number;
+  /** Bytes of the unpinned regions that were gone before the neighbour began. */
+  early: number;
   /** Bytes available just before the neighbour began. */
   before: number;
   /** When it was told to begin, in milliseconds of the samples' clock. */
@@ -44,6 +46,18 @@ interface Cast {
   sampler?: Sampler;
 }
 
+/** Each writes one region, and the first the one that stays pinned. Again, if memory was so short that some of it is gone by then. */
+async function fill(workers: readonly Worker[]): Promise<void> {
+  await workers[0]!.do('fill', { region: WORKERS, all: true });
+  const each = (all: boolean) =>
+    Promise.all(workers.map((worker, region) => worker.do<number>('fill', { region, all })));
+  await each(true);
+  for (let tries = 0; tries < 3; tries++) {
+    await pause(50);
+    if ((await each(false)).every((bytes) => bytes === 0)) return;
+  }
+}
+
 /** Starts the workers outside of the limit and takes them in before they use a byte of the regions. */
 async function prepare(cast: Cast, plan: Plan): Promise<void> {
   const { ground, workers } = cast;
@@ -53,9 +67,8 @@ async function prepare(cast: Cast, plan: Plan): Promise<void> {
     await Promise.all(workers.map(({ started }) => started));
     for (const { pid } of workers) ground.add(pid);
     await Promise.all(workers.map((worker) => worker.do('attach')));
-    await Promise.all(workers.map((worker, i) => worker.do('fill', { region: i })));
-    await workers[0]!.do('fill', { region: WORKERS });
     await Promise.all(workers.map((worker) => worker.do('hold')));
+    await fill(workers);
     const suspects = workers.map(({ pid }) => pid);
     cast.sampler = new Sampler(ground, regions.fds, suspects, plan.strike);
   } finally {
@@ -108,6 +121,7 @@ async function play(cast: Cast, plan: Plan): Promise<Outcome> {
     begin,
     took,
     samples,
+    early: Math.max(0, regionBytes - samples[0]!.resident),
     purged: Math.max(...samples.map(({ resident }) => resident)) - samples.at(-1)!.resident,
     told: [],
   };

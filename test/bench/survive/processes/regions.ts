@@ -11,6 +11,9 @@ export const STRIP = 64 * 1024;
 
 export const unpinnedBytes = UNPINNED.reduce((sum, size) => sum + size, 0) - UNPINNED.length * STRIPS * STRIP;
 
+/** Of all of them. */
+export const regionBytes = UNPINNED.reduce((sum, size) => sum + size, PINNED);
+
 /** Makes them; nothing of their data is in memory yet. Whoever writes to it first pays for it. */
 export function makeRegions() {
   const regions = [...UNPINNED, PINNED].map((size, i) => {

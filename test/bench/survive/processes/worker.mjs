@@ -48,11 +48,18 @@ const acts = {
   attach() {
     for (let i = 0; i < count; i++) regions.push(SharedRegion.fromFd(4 + i, { reclaimer }));
   },
-  fill({ region: index }) {
+  // What is lost of a region, at first everything, is written. Gives how much that was.
+  fill({ region: index, all }) {
     const region = regions[index];
-    region.pin();
-    fill(region.view(0, region.size), region.granularity, seed, index);
+    const lost = [];
+    region.pin(0, region.size, lost);
+    const ranges = all ? [{ offset: 0, length: region.size }] : lost;
+    for (const { offset, length } of ranges) {
+      const { granularity } = region;
+      fill(region.view(offset, length), granularity, seed, index, offset / granularity);
+    }
     region.unpin();
+    return ranges.reduce((sum, { length }) => sum + length, 0);
   },
   hold() {
     regions.at(-1).pin();

@@ -24,7 +24,7 @@ export const idle: Scenario = {
     try {
       await worker.started;
       await worker.do('attach');
-      for (const region of regions.fds.keys()) await worker.do('fill', { region });
+      for (const region of regions.fds.keys()) await worker.do('fill', { region, all: true });
       await pause(3000); // Node's own threads are done with what they do at the start
       const before = used(worker.pid);
       await pause(seconds * 1000);

@@ -39,10 +39,11 @@ export const mibs = (numbers: readonly number[]) =>
 export function survivors(what: string, outcomes: readonly Outcome[]): Row {
   const survived = outcomes.filter(({ failures }) => failures.length === 0);
   const purged = survived.map((outcome) => outcome.purged);
+  const early = Math.max(...outcomes.map((outcome) => outcome.early));
   return {
     what,
     bar: `${outcomes.length} of ${outcomes.length}`,
-    measured: `${survived.length} survive${purged.length > 0 ? `, purged ${mibs(purged)}` : ''}`,
+    measured: `${survived.length} survive${purged.length > 0 ? `, purged ${mibs(purged)}` : ''}${early > 0 ? `; ${mib(early)} gone before` : ''}`,
     met: survived.length === outcomes.length,
     failures: outcomes.flatMap(({ failures }, i) =>
       failures.length > 0 ? [`run ${i}: ${[...new Set(failures)].join('; ')}`] : [],
