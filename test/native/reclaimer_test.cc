@@ -1,5 +1,8 @@
-// The watcher's thread purging in earnest: in a cgroup that is short of memory, with a neighbour that takes more at full speed.
+// What the reclaimer takes, and in which order. Shrink signals say exactly how much it is to free, so that its choice can be seen.
 #include <sys/mman.h>
+
+#include <atomic>
+#include <thread>
 
 #include "core/pressure/watcher.h"
 #include "native/check.h"
@@ -11,21 +14,32 @@ using namespace ashmem_compat::testing;
 
 namespace {
 
-RegionOptions reclaimed(uint64_t size, uint64_t granularity = 0) {
+constexpr uint64_t kUnit = 64 * 1024;
+
+std::unique_ptr<Region> make(uint64_t size, bool reclaimer = true) {
   RegionOptions options;
   options.size = size;
-  options.granularity = granularity;
-  options.reclaimer = true;
-  return options;
+  options.granularity = kUnit;
+  options.reclaimer = reclaimer;
+  Result<std::unique_ptr<Region>> made = test_backend().create(options);
+  CHECK(made.ok());
+  memset(made.value()->mapping()->data(), 1, size);
+  return std::move(made.value());
 }
 
-std::unique_ptr<Region> make(const RegionOptions& options) {
-  Result<std::unique_ptr<Region>> made = create_region("memfd", Scope::kShared, options);
+std::unique_ptr<Region> attach(int fd, bool reclaimer) {
+  RegionOptions options;
+  options.reclaimer = reclaimer;
+  Result<std::unique_ptr<Region>> made = test_backend().attach(Fd(dup(fd)), options);
   CHECK(made.ok());
   return std::move(made.value());
 }
 
-void fill(Region& region, int value) { memset(region.mapping()->data(), value, region.size()); }
+// Has the reclaimer of this process free so much, and waits until it is done.
+void free_bytes(uint64_t bytes) {
+  pressure::demand(bytes);
+  pressure::look();
+}
 
 uint64_t purged(Region& region) {
   RegionStats stats;
@@ -33,41 +47,233 @@ uint64_t purged(Region& region) {
   return stats.purged;
 }
 
-// Private memory, held until the object goes.
-class Taken {
- public:
-  explicit Taken(uint64_t bytes) : bytes_(bytes) {
-    data_ = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    memset(data_, 1, bytes);
-  }
-  ~Taken() { munmap(data_, bytes_); }
+// Of a range: whether its units are lost, all of them or none. Pins and unpins them, and so makes them young.
+bool lost(Region& region, uint64_t offset, uint64_t length) {
+  std::vector<ByteRange> ranges;
+  bool any = false;
+  CHECK(region.pin(offset, length, &any, &ranges).ok());
+  uint64_t bytes = 0;
+  for (const ByteRange& range : ranges) bytes += range.length;
+  CHECK(bytes == 0 || bytes == length);
+  CHECK(region.unpin(offset, length).ok());
+  return any;
+}
 
- private:
-  const uint64_t bytes_;
-  void* data_;
-};
+// Long enough for two moments to count as two.
+void later() { nap_ms(120); }
 
 }  // namespace
 
-TEST(a_neighbour_at_full_speed_is_survived) {
-  const auto group = LimitedCgroup::make(256 * kMiB);
-  if (!group) SKIP("no cgroup with a memory limit can be made here");
-  const auto child = group->run([] {
-    const auto held = make(reclaimed(4 * kMiB));
-    fill(*held, 7);
-    const auto region = make(reclaimed(200 * kMiB));
-    fill(*region, 1);
-    CHECK(region->unpin(0, region->size()).ok());
-    Child neighbour([] {
-      const Taken taken(150 * kMiB);
-      return 0;
-    });
-    CHECK_EQ(neighbour.reap(), 0);
-    const uint64_t lost = purged(*region);
-    fprintf(stderr, "purged %llu MiB\n", static_cast<unsigned long long>(lost / kMiB));
-    CHECK(lost > 0 && lost < region->size());
-    for (uint64_t i = 0; i < held->size(); ++i) CHECK(held->mapping()->data()[i] == 7);
+TEST(the_least_recently_unpinned_go_first_across_regions) {
+  const auto a = make(16 * kMiB);
+  const auto b = make(16 * kMiB);
+  CHECK(a->unpin(0, 8 * kMiB).ok());
+  later();
+  CHECK(b->unpin(0, 16 * kMiB).ok());
+  later();
+  CHECK(a->unpin(8 * kMiB, 8 * kMiB).ok());
+  later();
+  free_bytes(8 * kMiB);
+  CHECK_EQ(purged(*a), 8 * kMiB);
+  CHECK_EQ(purged(*b), uint64_t{0});
+  free_bytes(16 * kMiB);
+  CHECK_EQ(purged(*a), 8 * kMiB);
+  CHECK_EQ(purged(*b), 16 * kMiB);
+  CHECK(lost(*a, 0, 8 * kMiB));
+  CHECK(!lost(*a, 8 * kMiB, 8 * kMiB));
+}
+
+TEST(what_another_process_has_used_counts_as_used) {
+  const auto region = make(8 * kMiB);
+  CHECK(region->unpin(0, 8 * kMiB).ok());
+  later();
+  const int fd = region->fd();
+  Child peer([fd] {
+    const auto own = attach(fd, false);
+    bool any = false;
+    CHECK(own->pin(0, 4 * kMiB, &any, nullptr).ok());
+    CHECK(own->unpin(0, 4 * kMiB).ok());
+    return 0;
   });
-  CHECK_EQ(child->reap(), 0);
-  CHECK_EQ(group->oom_kills(), uint64_t{0});
+  CHECK_EQ(peer.reap(), 0);
+  later();
+  free_bytes(4 * kMiB);
+  CHECK(!lost(*region, 0, 4 * kMiB));
+  CHECK(lost(*region, 4 * kMiB, 4 * kMiB));
+}
+
+TEST(what_its_creator_has_left_to_others_is_as_old_as_that) {
+  auto first = make(4 * kMiB);
+  const auto heir = attach(first->fd(), true);
+  const auto second = make(4 * kMiB);
+  CHECK(second->unpin(0, 4 * kMiB).ok());
+  later();
+  // With an object of its own process left it gives every unit; a process that ends without a word gives none.
+  first->close();
+  later();
+  free_bytes(4 * kMiB);
+  CHECK_EQ(purged(*second), 4 * kMiB);
+  CHECK_EQ(purged(*heir), uint64_t{0});
+}
+
+TEST(cheap_regions_go_before_normal_and_normal_before_precious) {
+  const auto precious = make(4 * kMiB);
+  const auto normal = make(4 * kMiB);
+  const auto cheap = make(4 * kMiB);
+  CHECK(precious->set_priority(Priority::kPrecious).ok());
+  CHECK(cheap->set_priority(Priority::kCheap).ok());
+  for (Region* region : {precious.get(), normal.get(), cheap.get()}) {
+    CHECK(region->unpin(0, 4 * kMiB).ok());
+    later();
+  }
+  free_bytes(4 * kMiB);
+  CHECK_EQ(purged(*cheap), 4 * kMiB);
+  CHECK_EQ(purged(*normal) + purged(*precious), uint64_t{0});
+  free_bytes(6 * kMiB);
+  CHECK_EQ(purged(*normal), 4 * kMiB);
+  CHECK_EQ(purged(*precious), 2 * kMiB);
+}
+
+TEST(no_more_than_was_asked_for_and_nothing_pinned) {
+  const auto region = make(16 * kMiB);
+  CHECK(region->unpin(0, 12 * kMiB).ok());
+  later();
+  free_bytes(3 * kMiB + 1);
+  CHECK_EQ(purged(*region), 3 * kMiB + kUnit);
+  free_bytes(64 * kMiB);
+  CHECK_EQ(purged(*region), 12 * kMiB);
+  for (uint64_t i = 12 * kMiB; i < 16 * kMiB; ++i) CHECK(region->mapping()->data()[i] == 1);
+}
+
+TEST(units_without_memory_are_left_alone) {
+  RegionOptions options;
+  options.size = 64 * kMiB;
+  options.granularity = kUnit;
+  options.reclaimer = true;
+  const auto region = std::move(test_backend().create(options).value());
+  memset(region->mapping()->data() + 40 * kMiB, 1, kMiB);
+  CHECK(region->unpin(0, 64 * kMiB).ok());
+  later();
+  free_bytes(32 * kMiB);
+  CHECK_EQ(purged(*region), kMiB);
+  CHECK(!lost(*region, 0, 40 * kMiB));
+  CHECK(lost(*region, 40 * kMiB, kMiB));
+}
+
+TEST(pages_that_a_mere_look_has_brought_back_go_too) {
+  const auto region = make(4 * kMiB);
+  CHECK(region->unpin(0, 4 * kMiB).ok());
+  free_bytes(4 * kMiB);
+  RegionStats stats;
+  volatile char seen = 0;
+  for (uint64_t i = 0; i < 4 * kMiB; i += kUnit) seen = seen + region->mapping()->data()[i];
+  CHECK(region->stats(&stats).ok());
+  CHECK(stats.resident > 0);
+  free_bytes(4 * kMiB);
+  CHECK(region->stats(&stats).ok());
+  CHECK_EQ(stats.resident, uint64_t{0});
+  CHECK_EQ(stats.purged, 4 * kMiB);
+}
+
+TEST(who_did_not_ask_for_the_reclaimer_is_left_alone) {
+  const auto left = make(4 * kMiB, false);
+  const auto served = make(4 * kMiB);
+  for (Region* region : {left.get(), served.get()}) CHECK(region->unpin(0, 4 * kMiB).ok());
+  free_bytes(64 * kMiB);
+  CHECK_EQ(purged(*left), uint64_t{0});
+  CHECK_EQ(purged(*served), 4 * kMiB);
+}
+
+TEST(regions_may_come_and_go_while_it_purges) {
+  std::atomic<bool> over{false};
+  std::thread signals([&] {
+    while (!over) pressure::demand(kMiB);
+  });
+  std::vector<std::thread> users;
+  for (int t = 0; t < 3; ++t) {
+    users.emplace_back([t] {
+      for (int round = 0; round < 60; ++round) {
+        const auto region = make(kMiB);
+        const auto again = attach(region->fd(), true);
+        CHECK(region->unpin(0, kMiB).ok());
+        for (int i = 0; i < 20; ++i) {
+          bool any = false;
+          CHECK(again->pin(0, kUnit, &any, nullptr).ok());
+          if (any) memset(again->mapping()->data(), t, kUnit);
+          const char* data = again->mapping()->data();
+          const char first = data[0];
+          for (uint64_t k = 0; k < kUnit; ++k) CHECK(data[k] == first);
+          CHECK(again->unpin(0, kUnit).ok());
+        }
+      }
+    });
+  }
+  for (std::thread& user : users) user.join();
+  over = true;
+  signals.join();
+}
+
+TEST(listeners_hear_of_a_signal_and_of_what_regions_could_not_give) {
+  struct Ear final : pressure::Listener {
+    void on_pressure(const pressure::Verdict& verdict, bool changed) override {
+      if (changed && strcmp(verdict.source, "signal") == 0) heard = verdict.level;
+      unmet = verdict.unmet;
+    }
+    std::atomic<pressure::Level> heard{pressure::Level::kNone};
+    std::atomic<uint64_t> unmet{0};
+  } ear;
+  const auto region = make(2 * kMiB);
+  CHECK(region->unpin(0, 2 * kMiB).ok());
+  CHECK(pressure::listen({}, &ear).ok());
+  const uint64_t before = pressure::present(&ear).unmet;
+  const uint64_t freed = pressure::present(&ear).freed[1];
+  free_bytes(5 * kMiB);
+  const pressure::Verdict now = pressure::present(&ear);
+  pressure::stop(&ear);
+  CHECK_EQ(static_cast<int>(now.level), static_cast<int>(pressure::Level::kMedium));
+  CHECK_EQ(static_cast<int>(ear.heard.load()), static_cast<int>(pressure::Level::kMedium));
+  CHECK_EQ(now.freed[1] - freed, 2 * kMiB);
+  CHECK_EQ(ear.unmet - before, 3 * kMiB);
+}
+
+TEST(a_region_tells_who_has_discarded) {
+  struct Ear final : PurgeListener {
+    void on_purge(const DiscardTotals& now) override {
+      totals = now;
+      heard = true;
+    }
+    DiscardTotals totals;
+    std::atomic<bool> heard{false};
+  } ear;
+  const auto region = make(4 * kMiB);
+  CHECK(region->watch_purges(&ear).ok());
+  CHECK(region->unpin(0, 4 * kMiB).ok());
+  free_bytes(kMiB);
+  uint64_t bytes = 0;
+  CHECK(region->purge(kMiB, kMiB, &bytes).ok());
+  const int fd = region->fd();
+  Child peer([fd] {
+    uint64_t done = 0;
+    CHECK(attach(fd, false)->purge(2 * kMiB, kMiB, &done).ok());
+    return 0;
+  });
+  CHECK_EQ(peer.reap(), 0);
+  pressure::look();
+  CHECK(ear.heard);
+  CHECK(region->watch_purges(nullptr).ok());
+  CHECK_EQ(ear.totals.pressure, kMiB);
+  CHECK_EQ(ear.totals.request, kMiB);
+  CHECK_EQ(ear.totals.peer, kMiB);
+}
+
+TEST(a_forked_child_has_a_reclaimer_of_its_own) {
+  const auto region = make(kMiB);
+  free_bytes(0);
+  Child child([] {
+    const auto own = make(4 * kMiB);
+    CHECK(own->unpin(0, 4 * kMiB).ok());
+    free_bytes(4 * kMiB);
+    return purged(*own) == 4 * kMiB ? 0 : 1;
+  });
+  CHECK_EQ(child.reap(), 0);
 }

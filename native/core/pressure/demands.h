@@ -18,7 +18,7 @@ class GaugeDemand final : public Demand {
     if (!gauge_.read(now_ms(), &reading_) || reading_.limit == 0) return 0;
     return reading_.available < enough_ ? enough_ - reading_.available : 0;
   }
-  bool urgent() const override { return reading_.available < marks_.critical; }
+  bool urgent() const override { return reading_.available < (marks_.medium + marks_.critical) / 2; }
   Gauge* gauge() const override { return &gauge_; }
 
  private:

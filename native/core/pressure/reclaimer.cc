@@ -17,14 +17,21 @@ constexpr uint64_t kLongestRun =
 constexpr uint64_t kAtLeastChosen =
     32 * kMiB;  // finding victims means to look at everything: not for every run
 constexpr uint64_t kLongestMs = 50;
-constexpr uint64_t kLeaseMs = 5;              // without progress, then it is anybody's
+constexpr uint64_t kLeaseMs = 2;              // without progress, then it is anybody's
 constexpr uint64_t kPoliteMs = 30;            // the longest that one demand waits for others
-constexpr uint64_t kEnoughToTell = 4 * kMiB;  // a cgroup's statistics lag by half a MiB or so
+constexpr uint64_t kEnoughToTell = 8 * kMiB;  // a cgroup's statistics lag by half a MiB or so
 constexpr uint64_t kFutileMs = 1000;
 constexpr uint64_t kStockMs = 50;
 
 constexpr int class_of(Priority priority) {
   return priority == Priority::kCheap ? 0 : priority == Priority::kPrecious ? 2 : 1;
+}
+
+bool somebody_else_at(const Attachments& among) {
+  const uint64_t now = now_ms();
+  return std::any_of(among.begin(), among.end(), [now](const auto& one) {
+    return leased_to_another(&one->control().header()->lease, now, one->slots().own() + 1, kLeaseMs);
+  });
 }
 
 void nap() {
@@ -56,26 +63,34 @@ void Reclaimer::note_effect(const Attachment& attachment, Gauge* gauge, uint64_t
                             uint64_t freed) {
   if (!gauge || !gauge->of_cgroup() || shared_before == kUnknown) return;
   Futility& account = futile_[{attachment.id(), gauge}];
-  if (account.freed == 0) account.shared_before = shared_before;
+  if (account.run != calls_) {
+    account.run = calls_;
+    account.freed = 0;
+    account.shared_before = shared_before;
+  }
   account.freed += freed;
   if (account.freed < kEnoughToTell) return;
   const uint64_t shared = gauge->shared_memory();
   const bool pays = shared == kUnknown || shared + account.freed / 2 <= account.shared_before;
-  account = Futility{};
+  account.run = 0;
   if (!pays) account.until_ms = now_ms() + kFutileMs;
 }
 
 // Bytes that came free. Units without memory are left alone: nothing can be gained of them, only a loss be told.
-uint64_t Reclaimer::purge(Attachment& attachment, const Victim& victim, Gauge* gauge) {
+uint64_t Reclaimer::purge(Attachment& attachment, const Victim& victim, uint64_t missing, Gauge* gauge) {
   ResidentUnits* where = attachment.resident_units();
   if (!where) return 0;
   const uint64_t shared_before = gauge && gauge->of_cgroup() ? gauge->shared_memory() : kUnknown;
   uint64_t freed = 0;
   for (const ResidentUnits::Run& run : where->resident(victim.first, victim.count)) {
+    if (freed >= missing) break;
     const uint64_t before = attachment.stored_bytes();
     PinTable& table = attachment.table();
-    const PinTable::Purged result = stock_of_ == Want::kStrays ? table.purge_again(run.first, run.count)
-                                                               : table.purge(run.first, run.count);
+    // Of a long run no more than is missing.
+    const uint64_t enough = (missing - freed - 1) / attachment.control().layout().granularity + 1;
+    const uint64_t count = std::min(run.count, enough);
+    const PinTable::Purged result =
+        stock_of_ == Want::kStrays ? table.purge_again(run.first, count) : table.purge(run.first, count);
     attachment.note_discard(true, result.bytes);
     const uint64_t after = attachment.stored_bytes();
     const bool told = before != Attachment::kUnknownSize && after != Attachment::kUnknownSize;
@@ -112,7 +127,7 @@ Reclaimer::Step Reclaimer::use_stock(const Attachments& among, int priority_clas
           now - start < kPoliteMs) {
         return Step::kSomebodyElse;
       }
-      const uint64_t freed = purge(attachment, victim, demand.gauge());
+      const uint64_t freed = purge(attachment, victim, outcome->remaining, demand.gauge());
       outcome->freed[priority_class] += freed;
       reclaimed_ += freed;
     }
@@ -125,6 +140,7 @@ Reclaimer::Step Reclaimer::use_stock(const Attachments& among, int priority_clas
 Reclaimer::Outcome Reclaimer::run(Demand& demand) {
   Outcome outcome;
   const uint64_t start = now_ms();
+  ++calls_;
   const Attachments all = Attachment::served();
   if (start - stocked_ms_ > kStockMs) stock_.clear();
   outcome.remaining = demand.missing(0);
@@ -132,6 +148,12 @@ Reclaimer::Outcome Reclaimer::run(Demand& demand) {
   for (int c = 0; c < kClasses && outcome.remaining != 0;) {
     const Attachments among = of_class(all, c, demand);
     const bool anew = stock_.empty() || stock_class_ != c;
+    // Not to look for what somebody else is purging meanwhile.
+    if (anew && !demand.urgent() && start + kPoliteMs > now_ms() && somebody_else_at(among)) {
+      nap();
+      outcome.remaining = demand.missing(outcome.sum());
+      continue;
+    }
     if (anew) find(among, Want::kIdle, std::max(bytes, outcome.remaining));
     stock_class_ = c;
     const uint64_t freed_before = outcome.sum();
@@ -161,6 +183,7 @@ Reclaimer::Outcome Reclaimer::run(Demand& demand) {
 }
 
 void Reclaimer::prepare() {
+  if (now_ms() - stocked_ms_ < kStockMs / 2 && !stock_.empty()) return;
   const Attachments all = Attachment::served();
   for (const std::shared_ptr<Attachment>& one : all) one->resident_units();
   const ByteDemand nothing(0, nullptr, false);

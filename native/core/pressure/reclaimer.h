@@ -52,12 +52,13 @@ class Reclaimer {
                  Outcome* outcome);
   void find(const Attachments& among, Want want, uint64_t bytes);
   Outcome finish(const Outcome& outcome);
-  uint64_t purge(Attachment& attachment, const Victim& victim, Gauge* gauge);
+  uint64_t purge(Attachment& attachment, const Victim& victim, uint64_t missing, Gauge* gauge);
   void note_effect(const Attachment& attachment, Gauge* gauge, uint64_t shared_before, uint64_t freed);
 
   // Regions whose pages are charged to another cgroup than the one that is short: to purge them frees nothing there.
   struct Futility {
-    uint64_t freed = 0;  // since shared_before
+    uint64_t freed = 0;  // since shared_before, in one run
+    uint64_t run = 0;
     uint64_t shared_before = 0;
     uint64_t until_ms = 0;  // not to be tried again before
   };
@@ -69,7 +70,7 @@ class Reclaimer {
   int stock_class_ = 0;
   bool all_in_stock_ = false;  // when it was filled
   uint64_t stocked_ms_ = 0;
-  uint64_t reclaimed_ = 0, runs_ = 0;
+  uint64_t reclaimed_ = 0, runs_ = 0, calls_ = 0;
 };
 
 }  // namespace ashmem_compat::pressure

@@ -348,10 +348,11 @@ void Watcher::judge(Ear& ear, uint64_t now) {
 
 void Watcher::tell(uint64_t now) {
   for (Ear& ear : ears_) {
-    const Level before = ear.verdict.level;
+    const Verdict before = ear.verdict;
     judge(ear, now);
-    const bool changed = ear.verdict.level != before;
-    if (!changed && (ear.verdict.level == Level::kNone || now - ear.told_ms < kTellEveryMs)) continue;
+    const bool changed = ear.verdict.level != before.level;
+    const bool due = ear.verdict.level != Level::kNone && now - ear.told_ms >= kTellEveryMs;
+    if (!changed && !due && ear.verdict.unmet == before.unmet) continue;
     ear.told_ms = now;
     ear.listener->on_pressure(ear.verdict, changed);
   }

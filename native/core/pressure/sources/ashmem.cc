@@ -23,7 +23,8 @@ namespace {
 constexpr uint64_t kHoldMs = 2000;
 
 // The driver's shrinker discards what was unpinned the longest ago, on the whole machine. So the canary is not pinned to look at it: a
-// pin would make it the youngest.
+// pin would make it the youngest. The kernel calls the shrinker in proportion to all that is unpinned, and not at all for some pages: a
+// canary alone lives on, and is of use as long as somebody has something to lose.
 class Canary {
  public:
   Canary() = default;

@@ -21,7 +21,7 @@ constexpr CgroupNames kNames = {"memory.usage_in_bytes", {"memory.limit_in_bytes
                                 "total_dirty ",          "total_writeback ",
                                 "total_shmem "};
 
-// Reclaim sends some 600 events a second: after one, the gauge is read every so often and waits for none.
+// Reclaim sends some 600 events a second: after one, the gauge is read every so often and waits for no more of them.
 constexpr uint64_t kPauseMs = 10;
 
 // The kernel compares usage with the thresholds after every 128 pages that a processor has charged.
@@ -31,13 +31,15 @@ uint64_t threshold_lag() {
   return bytes;
 }
 
+// Of the root of all, which alone has this file, the limit cannot be set.
+bool is_root(const std::string& folder) { return access((folder + "/release_agent").c_str(), F_OK) == 0; }
+
 class CgroupV1Gauge final : public Gauge {
  public:
   explicit CgroupV1Gauge(const std::string& folder) : folder_(folder) {}
 
   bool open() {
-    // Of the root of all, which alone has this file, the limit cannot be set.
-    if (access((folder_ + "/release_agent").c_str(), F_OK) == 0 || !memory_.open(folder_)) return false;
+    if (is_root(folder_) || !memory_.open(folder_)) return false;
     // Both may be missing or forbidden, as in most containers. Then nothing is guarded.
     usage_.open(folder_ + "/memory.usage_in_bytes");
     level_.open(folder_ + "/memory.pressure_level");
@@ -59,8 +61,7 @@ class CgroupV1Gauge final : public Gauge {
     if (!memory_.read(now_ms, 2 * marks_.low, reading)) return false;
     if (memory_.limit() != before) arm();
     // Not in the reading that has armed it: usage was read before.
-    reading->guarded =
-        armed_limit_ == before && !paused() && usage_event_.valid() && memory_.usage() < lowest_;
+    reading->guarded = armed_limit_ == before && usage_event_.valid() && memory_.usage() < lowest_;
     if (paused()) reading->again_ms = paused_until_ - now_ms;
     return true;
   }
@@ -74,15 +75,14 @@ class CgroupV1Gauge final : public Gauge {
   }
 
   void wait_for(std::vector<pollfd>* fds) override {
-    if (paused()) return;
-    for (const Fd* event : {&usage_event_, &reclaim_event_}) {
-      if (event->valid()) fds->push_back({event->get(), POLLIN, 0});
-    }
+    // A mark is never waited for too often: usage has to go back before it can be crossed again.
+    if (usage_event_.valid()) fds->push_back({usage_event_.get(), POLLIN, 0});
+    if (reclaim_event_.valid() && !paused()) fds->push_back({reclaim_event_.get(), POLLIN, 0});
   }
 
   void woken(const pollfd& fd) override {
     uint64_t count = 0;
-    if (::read(fd.fd, &count, sizeof count) == sizeof count) woken_ = true;
+    if (::read(fd.fd, &count, sizeof count) == sizeof count && fd.fd == reclaim_event_.get()) woken_ = true;
   }
 
  private:
@@ -146,16 +146,20 @@ class CgroupV1 final : public Source {
   SourceReport probe() const override {
     const std::vector<std::string> folders = own_cgroups(Hierarchy::kV1Memory);
     if (folders.empty()) return {false, "no cgroup v1 with a memory controller is mounted"};
-    std::string reason;
+    std::string reason = folders[0] + " is the root, which has no limit";
+    bool any = false;
     for (const std::string& folder : folders) {
+      if (is_root(folder)) break;
       CgroupMemory memory(kNames);
       if (!memory.open(folder)) {
-        if (reason.empty()) reason = folder + ": " + strerror(errno);
+        if (!any) reason = folder + ": " + strerror(errno);
       } else if (memory.limit() != kUnknown) {
         return {true, folder + " has a limit"};
+      } else {
+        any = true;
       }
     }
-    if (!reason.empty()) return {false, reason};
+    if (!any) return {false, reason};
     return {true, folders[0] + " has no limit yet, nor has one above it"};
   }
 
