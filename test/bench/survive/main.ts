@@ -1,7 +1,10 @@
 // npm run bench:survive [-- --runs N] [--only WORD] [--short] [--trace FILE] [--vm]: whether processes that share purgeable regions
 // survive a neighbour that wants the memory. Exit status 1: a bar is missed; 77: it cannot run here. test/bench/survive/README.md
 
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { machine } from '../harness/machine.ts';
+import { output } from '../harness/paths.ts';
 import { here } from './grounds/choose.ts';
 import { machine as wholeMachine } from './grounds/machine.ts';
 import { mib } from './numbers.ts';
@@ -30,6 +33,16 @@ class Traces {
     this.limit = outcome.limit;
     this.curves.push(curve(title, outcome));
   }
+}
+
+let kept = 0;
+
+/** A run that failed and should not have: build/bench/survive/SCENARIO-N.json, for plot.ts. */
+function keep(scenario: string, outcome: Outcome): void {
+  const folder = join(output, 'survive');
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${scenario}-${kept++}.json`);
+  writeTrace(path, outcome.limit, [curve(`${scenario}: ${outcome.failures[0]}`, outcome)]);
 }
 
 async function play(chosen: Options, bench: Bench): Promise<Row[]> {
@@ -74,6 +87,7 @@ async function main(): Promise<number> {
       first ??= { ...outcome, samples: [] };
       process.stderr.write(outcome.failures.length === 0 ? '.' : 'x');
       traces.add(scenario, outcome);
+      if (outcome.failures.length > 0 && !scenario.includes('control')) keep(scenario, outcome);
     },
   };
   const rows = await play(chosen, bench);

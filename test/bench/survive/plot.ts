@@ -65,7 +65,11 @@ function spans(points: readonly Point[]) {
   return all;
 }
 
-function panel({ title, survived, points }: Curve, { limit, mark, curves }: Trace, left: number): string {
+function panel(
+  { title, survived, struck, points }: Curve,
+  { limit, mark, curves }: Trace,
+  left: number,
+): string {
   // The same scales for all, so that they can be compared.
   const last = Math.max(...curves.map((curve) => curve.points.at(-1)![0]));
   const most = 64 * Math.ceil((limit * 1.1) / 64);
@@ -101,6 +105,10 @@ function panel({ title, survived, points }: Curve, { limit, mark, curves }: Trac
     [1, colours.used],
   ] as const) {
     parts.push(`<path d="${steps(points, column, x, y)}" fill="none" stroke="${colour}" stroke-width="2"/>`);
+  }
+  if (struck !== undefined) {
+    parts.push(line(x(struck), MARGIN.top, x(struck), bottom, colours.axis, 'stroke-dasharray="2 3"'));
+    parts.push(text(x(struck) + 6, y(most * 0.62), 'struck'));
   }
   const death = points.find(([, , , , , kills]) => kills > 0);
   if (death) {

@@ -18,6 +18,8 @@ export type Point = [
 export interface Curve {
   title: string;
   survived: boolean;
+  /** When the process that reclaimed was killed or stopped, if it was. */
+  struck?: number;
   points: Point[];
 }
 
@@ -39,7 +41,7 @@ function levelOf(available: number, mark: number): number {
 }
 
 /** From when the neighbour began to 100 ms after the last change, at most one point per half millisecond. */
-export function curve(title: string, { samples, begin, failures, limit }: Outcome): Curve {
+export function curve(title: string, { samples, begin, failures, limit, struck }: Outcome): Curve {
   const points: Point[] = [];
   let most = 0;
   for (const { at, used, available, kills, resident } of samples) {
@@ -55,7 +57,12 @@ export function curve(title: string, { samples, begin, failures, limit }: Outcom
   // The tail in which nothing happens says nothing.
   const last = points.findLastIndex(([, used], i) => i === 0 || Math.abs(used - points[i - 1]![1]) > 0.5);
   const end = points[last]![0] + 100;
-  return { title, survived: failures.length === 0, points: points.filter(([ms]) => ms <= end) };
+  return {
+    title,
+    survived: failures.length === 0,
+    ...(struck ? { struck: Math.round((struck.at - begin) * 10) / 10 } : {}),
+    points: points.filter(([ms]) => ms <= end),
+  };
 }
 
 export function trace(limit: number, curves: Curve[]): Trace {
