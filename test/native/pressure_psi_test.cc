@@ -31,14 +31,25 @@ class Stalls {
   const std::string& file_name() const { return file_name_; }
   const LimitedCgroup& group() const { return *group_; }
 
-  // The same pages again and again, which is a wait each time, until it is killed. More waits than one at a time.
+  // v1: code that does not fit, and is waited for again and again. v2: memory above memory.high, for which the kernel makes each
+  // further page wait, however slow or fast the machine is.
   void begin() {
+    if (group_->is_v2() && !group_->set_high(8 * kMiB)) abort();
     for (std::unique_ptr<Child>& reader : readers_) {
-      reader = group_->run([this] { file_.run_through(1, 0); });
+      reader = group_->run([this] {
+        if (!group_->is_v2()) file_.run_through(1, 0);
+        GrowingMemfd kept;
+        kept.grow(5 * kMiB);
+        for (;;) {
+          GrowingMemfd given_back;
+          given_back.grow(kMiB);
+        }
+      });
     }
   }
   void end() {
     for (std::unique_ptr<Child>& reader : readers_) reader.reset();
+    if (group_->is_v2()) write_text(group_->folder() + "/memory.high", "max");
   }
   // About as much as makes the first event of a trigger come.
   void begin_small() {

@@ -13,6 +13,7 @@
 #include "native/check.h"
 #include "native/limited_cgroup.h"
 #include "native/pressure_gauges.h"
+#include "native/seccomp.h"
 
 using namespace ashmem_compat;
 using namespace ashmem_compat::testing;
@@ -119,6 +120,32 @@ TEST(every_source_says_why_it_works_or_not) {
     }
   }
   CHECK_EQ(names, std::string("cgroup-v2 cgroup-v1 psi meminfo major-faults ashmem service-manager "));
+}
+
+// As in an application on Android: SELinux forbids the files, seccomp the calls.
+TEST(what_is_forbidden_is_missing_and_nothing_worse) {
+  forget_environment();
+  const auto use_all = [](bool files) {
+    for (const Source* source : all_sources()) {
+      const SourceReport report = source->probe();
+      CHECK(!report.reason.empty());
+      if (!files) CHECK_EQ(report.available, strcmp(source->name(), "major-faults") == 0);
+      for (const std::unique_ptr<Gauge>& gauge : source->open()) look(gauge.get());
+    }
+    return check::failures == 0 ? 0 : 1;
+  };
+  Child no_files([&] {
+    check::failures = 0;
+    return filter_call(SYS_openat, SECCOMP_RET_ERRNO | EACCES) ? use_all(false) : 90;
+  });
+  CHECK_EQ(no_files.reap(), 0);
+  for (const long number : {SYS_mincore, SYS_ioctl}) {
+    Child no_call([&] {
+      check::failures = 0;
+      return filter_call(number, SECCOMP_RET_TRAP) ? use_all(true) : 90;
+    });
+    CHECK_EQ(no_call.reap(), 0);
+  }
 }
 
 TEST(own_cgroups_are_found_as_far_as_they_are_mounted) {

@@ -267,6 +267,9 @@ TEST(a_region_tells_who_has_discarded) {
 }
 
 TEST(a_forked_child_has_a_reclaimer_of_its_own) {
+#ifdef __SANITIZE_THREAD__
+  SKIP("ThreadSanitizer allows no threads in a child of a process that has some");
+#endif
   const auto region = make(kMiB);
   free_bytes(0);
   Child child([] {

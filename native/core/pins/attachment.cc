@@ -232,16 +232,22 @@ void Attachment::serve_reclaimer() {
 
 bool Attachment::any_served() { return served_count.load() != 0; }
 
-std::vector<std::shared_ptr<Attachment>> Attachment::served() {
-  std::vector<std::shared_ptr<Attachment>> found;
+Attachment::Served::Served() {
   Registry& all = registry();
   std::lock_guard<std::mutex> guard(all.mutex);
   for (const auto& known : all.by_inode) {
     std::shared_ptr<Attachment> attachment = known.second.lock();
-    if (attachment && attachment->served_.load(std::memory_order_relaxed))
-      found.push_back(std::move(attachment));
+    if (!attachment || !attachment->served_.load(std::memory_order_relaxed)) continue;
+    all_.push_back(attachment.get());
+    owned_.push_back(std::move(attachment));
   }
-  return found;
+}
+
+// Under the mutex, so that a leave() which finds itself the last owner sees all that was done here.
+Attachment::Served::~Served() {
+  Registry& all = registry();
+  std::lock_guard<std::mutex> guard(all.mutex);
+  owned_.clear();
 }
 
 ResidentUnits* Attachment::resident_units() {

@@ -50,12 +50,26 @@ class Attachment final : private Pages {
 
   // From here on this process purges the region when memory is short.
   void serve_reclaimer();
-  // Those of this process that are served. Whoever holds one keeps its slot from being given up meanwhile.
-  static std::vector<std::shared_ptr<Attachment>> served();
+  // Those of this process that are served, as long as this is kept: none of them gives up its slot meanwhile.
+  class Served {
+   public:
+    Served();
+    ~Served();
+    Served(const Served&) = delete;
+    Served& operator=(const Served&) = delete;
+    const std::vector<Attachment*>& all() const { return all_; }
+
+   private:
+    std::vector<std::shared_ptr<Attachment>> owned_;
+    std::vector<Attachment*> all_;
+  };
   // A number that no other attachment of this process ever has.
   uint64_t id() const { return id_; }
   // Whether there are any: cheap, and true a little too long after the last has gone.
   static bool any_served();
+  // Its number among the processes of the region, from 1, and the lease that they have in common.
+  uint32_t member() const { return slots_->own() + 1; }
+  uint64_t* lease() const { return &control_.header()->lease; }
   bool kernel_discards() const { return ops_.kernel != nullptr; }
   bool purgeable() const { return ops_.purgeable(fd_.get()); }
   // The reclaimer's alone. Null if there is no memory for it.

@@ -41,7 +41,7 @@ PinTable::Mark PinTable::mark_relinquished(uint64_t unit, Census& census, uint64
   for (int i = 0; i < kAttempts; ++i) {
     uint64_t w = load_acquire(word);
     if (state_of(w) == UnitState::kPurging) {
-      if (!purger_is_void(w)) return Mark::kSkipped;
+      if (!purger_is_void(w, census)) return Mark::kSkipped;
       *bytes += purge_for_the_dead(unit, w, census);
       continue;
     }

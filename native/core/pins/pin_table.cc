@@ -26,6 +26,15 @@ bool PinTable::purger_is_void(uint64_t word) {
   return purger_tag(life) != tag_of_purger(word);
 }
 
+// The same for many words: a purger is judged once, for that costs system calls, which may not be to be had while memory is short.
+bool PinTable::purger_is_void(uint64_t word, Census& census) {
+  const uint32_t slot = purger_slot(word);
+  if (slot >= control_.layout().slot_count) return true;
+  uint64_t life = 0;
+  if (census.is_void(slot, &life)) return true;
+  return purger_tag(load_seq_cst(&control_.slot(slot)->life)) != tag_of_purger(word);
+}
+
 bool PinTable::being_purged(uint64_t unit) {
   const uint64_t w = load_acquire(control_.word(unit));
   return state_of(w) == UnitState::kPurging && !purger_is_void(w);
@@ -345,7 +354,7 @@ PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
     }
     if (again) return Mark::kSkipped;
     if (s == UnitState::kPurging) {
-      if (!purger_is_void(w)) return Mark::kSkipped;
+      if (!purger_is_void(w, census)) return Mark::kSkipped;
       if (kernel_) {
         relinquish(unit, 1);
       } else if (adopt(unit, w, census)) {

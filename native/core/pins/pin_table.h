@@ -132,12 +132,14 @@ class PinTable {
   bool idle(uint64_t unit, Census& census) {
     const uint64_t w = load_acquire(words_ + unit);
     const UnitState s = state_of(w);
-    if (s == UnitState::kPurging) return purger_is_void(w);
-    if (s == UnitState::kPurged) return false;
-    if (s == UnitState::kReady && (w & kHolderBits) == 0 && (w & kReleased) != 0 &&
-        control_.layout().extra_words == 0)
-      return true;
-    return !held(unit, census);
+    if (s == UnitState::kPurging) return purger_is_void(w, census);
+    return s != UnitState::kPurged && !held(unit, census);
+  }
+  // The same without a system call: false also if that hangs on whether some process is still alive.
+  bool plainly_idle(uint64_t unit) {
+    const uint64_t w = load_acquire(words_ + unit);
+    return state_of(w) == UnitState::kReady && !any_bit(unit, w) &&
+           ((w & kReleased) != 0 || load_acquire(&control_.header()->creator_hold) != creator_);
   }
   // When a process last let go of the unit (or of one that shares its stamp), as coarse_stamp() tells it.
   uint32_t stamp(uint64_t unit) const {
@@ -163,6 +165,7 @@ class PinTable {
   Take take_extra(uint64_t unit, Census& census);
   void finish(uint64_t unit, Refill refill, bool gives);
   bool purger_is_void(uint64_t word);
+  bool purger_is_void(uint64_t word, Census& census);
   bool initial_hold(uint64_t word, Census& census);
   bool any_bit(uint64_t unit, uint64_t word);
   void clear_bit(uint64_t unit, uint32_t slot);

@@ -50,6 +50,9 @@ class Gauge {
   // True if what is watched is one cgroup's: then memory that is charged elsewhere does not count. False: the whole machine.
   virtual bool of_cgroup() const { return false; }
 
+  // True if it tells of waiting, which may have other causes than want of memory: not to be believed while memory is plentiful.
+  virtual bool of_stalls() const { return false; }
+
   // False if there is nothing to read any more. `now_ms`: CLOCK_MONOTONIC, in milliseconds.
   virtual bool read(uint64_t now_ms, Reading* reading) = 0;
   // Bytes of shared memory (tmpfs, memfd) in what is watched: shows promptly whether a discard has freed any. kUnknown if it

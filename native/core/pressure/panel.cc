@@ -86,6 +86,16 @@ void Panel::look(uint64_t now_ms, const Marks& highest) {
   }
 }
 
+bool Panel::plenty() const {
+  bool any = false;
+  for (const Entry& entry : entries_) {
+    if (entry.reading.limit == 0) continue;
+    any = true;
+    if (entry.reading.available < 2 * entry.marks.low) return false;
+  }
+  return any;
+}
+
 int Panel::patience() const {
   int least = static_cast<int>(kQuietMs);
   for (const Entry& entry : entries_) least = std::min(least, patience_of(entry));

@@ -31,6 +31,8 @@ class Panel {
   // `highest`: the marks, if any, that a listener wants to be told of above the default ones.
   void look(uint64_t now_ms, const Marks& highest);
   std::vector<Entry>& entries() { return entries_; }
+  // Whether all gauges of bytes show twice the low mark and more, and there are such gauges.
+  bool plenty() const;
   // Raised when entries() are other gauges than before.
   uint64_t edition() const { return edition_; }
 

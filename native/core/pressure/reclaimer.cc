@@ -29,8 +29,8 @@ constexpr int class_of(Priority priority) {
 
 bool somebody_else_at(const Attachments& among) {
   const uint64_t now = now_ms();
-  return std::any_of(among.begin(), among.end(), [now](const auto& one) {
-    return leased_to_another(&one->control().header()->lease, now, one->slots().own() + 1, kLeaseMs);
+  return std::any_of(among.begin(), among.end(), [now](const Attachment* one) {
+    return leased_to_another(one->lease(), now, one->member(), kLeaseMs);
   });
 }
 
@@ -44,7 +44,7 @@ void nap() {
 Attachments Reclaimer::of_class(const Attachments& all, int priority_class, const Demand& demand) {
   Attachments found;
   const uint64_t now = now_ms();
-  for (const std::shared_ptr<Attachment>& one : all) {
+  for (Attachment* one : all) {
     Attachment& attachment = *one;
     const Priority priority = priority_of(load_relaxed(&attachment.control().header()->priority));
     if (class_of(priority) != priority_class || !attachment.ours() || !attachment.purgeable()) continue;
@@ -119,11 +119,10 @@ Reclaimer::Step Reclaimer::use_stock(const Attachments& among, int priority_clas
     if (now - start >= kLongestMs) return Step::kTimeOver;
     const Victim victim = stock_.back();
     const auto found = std::find_if(among.begin(), among.end(),
-                                    [&](const auto& one) { return one->id() == victim.attachment; });
+                                    [&](const Attachment* one) { return one->id() == victim.attachment; });
     if (found != among.end() && still_idle(**found, victim)) {
       Attachment& attachment = **found;
-      const uint32_t me = attachment.slots().own() + 1;
-      if (!take_lease(&attachment.control().header()->lease, now, me, kLeaseMs) && !demand.urgent() &&
+      if (!take_lease(attachment.lease(), now, attachment.member(), kLeaseMs) && !demand.urgent() &&
           now - start < kPoliteMs) {
         return Step::kSomebodyElse;
       }
@@ -141,12 +140,12 @@ Reclaimer::Outcome Reclaimer::run(Demand& demand) {
   Outcome outcome;
   const uint64_t start = now_ms();
   ++calls_;
-  const Attachments all = Attachment::served();
+  const Attachment::Served served;
   if (start - stocked_ms_ > kStockMs) stock_.clear();
   outcome.remaining = demand.missing(0);
   uint64_t bytes = kAtLeastChosen;
   for (int c = 0; c < kClasses && outcome.remaining != 0;) {
-    const Attachments among = of_class(all, c, demand);
+    const Attachments among = of_class(served.all(), c, demand);
     const bool anew = stock_.empty() || stock_class_ != c;
     // Not to look for what somebody else is purging meanwhile.
     if (anew && !demand.urgent() && start + kPoliteMs > now_ms() && somebody_else_at(among)) {
@@ -158,8 +157,9 @@ Reclaimer::Outcome Reclaimer::run(Demand& demand) {
     stock_class_ = c;
     const uint64_t freed_before = outcome.sum();
     Step step = use_stock(among, c, demand, start, &outcome);
-    if (step == Step::kUsedUp && anew && all_in_stock_ && outcome.remaining != 0) {
-      find(among, Want::kStrays, ~uint64_t{0});
+    for (const Want more : {Want::kAbandoned, Want::kStrays}) {
+      if (step != Step::kUsedUp || !anew || !all_in_stock_ || outcome.remaining == 0) break;
+      find(among, more, ~uint64_t{0});
       step = use_stock(among, c, demand, start, &outcome);
     }
     if (step == Step::kTimeOver) break;
@@ -178,18 +178,18 @@ Reclaimer::Outcome Reclaimer::run(Demand& demand) {
       ++c;
     }
   }
-  if (stock_of_ == Want::kStrays) stock_.clear();
+  if (stock_of_ != Want::kIdle) stock_.clear();
   return finish(outcome);
 }
 
 void Reclaimer::prepare() {
   if (now_ms() - stocked_ms_ < kStockMs / 2 && !stock_.empty()) return;
-  const Attachments all = Attachment::served();
-  for (const std::shared_ptr<Attachment>& one : all) one->resident_units();
+  const Attachment::Served served;
+  for (Attachment* one : served.all()) one->resident_units();
   const ByteDemand nothing(0, nullptr, false);
   for (int c = 0; c < kClasses; ++c) {
     stock_class_ = c;
-    find(of_class(all, c, nothing), Want::kIdle, kAtLeastChosen);
+    find(of_class(served.all(), c, nothing), Want::kIdle, kAtLeastChosen);
     if (!stock_.empty()) return;
   }
 }

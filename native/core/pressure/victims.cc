@@ -46,6 +46,15 @@ class Choice {
   std::vector<Victim> chosen_;
 };
 
+bool wanted(Want want, PinTable& table, uint64_t unit, Census& census) {
+  switch (want) {
+    case Want::kIdle: return table.plainly_idle(unit);
+    case Want::kAbandoned: return table.idle(unit, census);
+    case Want::kStrays: return table.is_purged(unit) && !table.held(unit, census);
+  }
+  return false;
+}
+
 }  // namespace
 
 bool still_idle(const Attachment& attachment, const Victim& victim) {
@@ -60,7 +69,7 @@ bool still_idle(const Attachment& attachment, const Victim& victim) {
 std::vector<Victim> find_victims(const Attachments& among, Want want, uint64_t bytes, uint64_t longest) {
   Choice choice(bytes);
   const uint32_t now = coarse_stamp();
-  for (const std::shared_ptr<Attachment>& one : among) {
+  for (Attachment* one : among) {
     Attachment& attachment = *one;
     ResidentUnits* resident = attachment.resident_units();
     if (!resident) continue;
@@ -76,9 +85,7 @@ std::vector<Victim> find_victims(const Attachments& among, Want want, uint64_t b
         looked_to = unit + resident->stretch();
         if (unit >= layout.unit_count) break;
       }
-      const bool wanted =
-          want == Want::kIdle ? table.idle(unit, census) : table.is_purged(unit) && !table.held(unit, census);
-      if (!wanted) continue;
+      if (!wanted(want, table, unit, census)) continue;
       const uint32_t age = now - table.stamp(unit);
       const bool joins =
           run.count != 0 && run.first + run.count == unit && run.count < most && same_age(run.age, age);

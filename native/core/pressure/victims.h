@@ -17,12 +17,15 @@ struct Victim {
   uint64_t bytes = 0;  // at most: whether they have memory is seen when they are purged
 };
 
+// In the order in which the reclaimer wants them.
 enum class Want {
-  kIdle,  // what nobody pins
+  kIdle,  // what nobody pins, as far as words of the table tell: they are found without any system call, which could be
+  // long in coming where there is no memory left
+  kAbandoned,  // what only the dead pin, or were purging
   kStrays,  // what was discarded before, and may have memory again because of a mere look: there is nothing to lose
 };
 
-using Attachments = std::vector<std::shared_ptr<Attachment>>;
+using Attachments = std::vector<Attachment*>;
 
 // The victims that together have at least `bytes` bytes, the first to go first; fewer if there are no more. Runs are `longest` bytes
 // at most. Units that are held are none. Looks at the words of every unit outside of holes.

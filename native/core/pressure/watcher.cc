@@ -280,6 +280,7 @@ void Watcher::serve_demands(uint64_t now) {
 
 void Watcher::reclaim(uint64_t now) {
   uint64_t stored = kUnknown;
+  const bool plenty = panel_.plenty();
   for (Panel::Entry& entry : panel_.entries()) {
     const Level level = level_of(entry.reading, entry.marks);
     if (level < Level::kMedium) entry.remaining = 0;
@@ -294,14 +295,15 @@ void Watcher::reclaim(uint64_t now) {
       reclaim_for(demand, &entry);
       continue;
     }
-    if (level < Level::kMedium) continue;
+    if (level < Level::kMedium || (plenty && entry.gauge->of_stalls())) continue;
     // A stall says that there is too little, not how much: a part of what there is, for as long as it lasts.
     entry.next_reclaim_ms = now + kStallReclaimMs;
     uint64_t bytes = entry.reading.wanted;
     if (bytes == 0) {
       if (stored == kUnknown) {
         stored = 0;
-        for (const std::shared_ptr<Attachment>& one : Attachment::served()) {
+        const Attachment::Served served;
+        for (const Attachment* one : served.all()) {
           const uint64_t held = one->stored_bytes();
           stored += held == Attachment::kUnknownSize ? one->control().layout().size : held;
         }

@@ -45,6 +45,7 @@ class PsiGauge final : public Gauge {
   void use_trigger() { may_arm_ = arm(); }
 
   const std::string& where() const override { return path_; }
+  bool of_stalls() const override { return true; }
   bool of_cgroup() const override { return path_ != "/proc/pressure/memory"; }
 
   bool read(uint64_t now_ms, Reading* reading) override {
