@@ -142,6 +142,7 @@ function plot(trace: Trace): string {
   const each = MARGIN.left + PANEL.width + MARGIN.right;
   const [width, height] = [each * trace.curves.length, MARGIN.top + PANEL.height + MARGIN.bottom];
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">
+<title>Memory over time while a neighbour takes 150 MiB, with the reclaimer and without it</title>
 <style>.title { font-size: 14px; font-weight: bold }</style>
 <rect width="${width}" height="${height}" fill="white"/>
 ${text(14, 22, 'MiB: 200 MiB of unpinned regions, 4 processes, a neighbour that takes 150 MiB at full speed')}

@@ -65,16 +65,15 @@ export function curve(title: string, { samples, begin, failures, limit, struck }
   };
 }
 
-export function trace(limit: number, curves: Curve[]): Trace {
-  const columns = ['ms', 'used', 'available', 'purged', 'level', 'oom_kills'];
-  return { unit: 'MiB', columns, limit: limit / MIB, mark: mediumMark(limit) / MIB, curves };
+/** Indented, with a point to a line. */
+function text(trace: Trace): string {
+  const indented = JSON.stringify(trace, null, 2);
+  const flat = (list: string) => `[${list.slice(1, -1).trim().replaceAll(/,\s+/g, ', ')}]`;
+  return indented.replaceAll(/\[[^[\]{}]*\]/g, flat);
 }
 
 export function writeTrace(path: string, limit: number, curves: Curve[]): void {
-  const { curves: all, ...rest } = trace(limit, curves);
-  const lines = all.map(({ points, ...about }) => {
-    const text = points.map((point) => JSON.stringify(point)).join(',\n');
-    return `${JSON.stringify(about).slice(0, -1)},"points":[\n${text}\n]}`;
-  });
-  writeFileSync(path, `${JSON.stringify(rest).slice(0, -1)},"curves":[\n${lines.join(',\n')}\n]}\n`);
+  const columns = ['ms', 'used', 'available', 'purged', 'level', 'oom_kills'];
+  const trace: Trace = { unit: 'MiB', columns, limit: limit / MIB, mark: mediumMark(limit) / MIB, curves };
+  writeFileSync(path, `${text(trace)}\n`);
 }
