@@ -16,3 +16,13 @@ export function latency({ samples, limit }: Pick<Outcome, 'samples' | 'limit'>):
   }
   return Number.POSITIVE_INFINITY;
 }
+
+/** Bytes that were available when the first byte of a region was freed; undefined if none was. */
+export function firstFreedAt({ samples }: Pick<Outcome, 'samples'>): number | undefined {
+  let most = 0;
+  for (const { available, resident } of samples) {
+    if (resident < most) return available;
+    most = resident;
+  }
+  return undefined;
+}

@@ -17,7 +17,7 @@ const guests: Record<string, { memory: number; before: string }> = {
 };
 
 /** Seconds after which a machine is ended. */
-const LIMIT = 20 * 60;
+const LIMIT = 30 * 60;
 
 async function inVirtualMachine(name: string, { runs, short }: Options): Promise<number> {
   const { memory, before } = guests[name]!;

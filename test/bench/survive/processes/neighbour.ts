@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline';
 import { program } from './programs.ts';
 import { within } from './within.ts';
 
-/** What the neighbour does: uses memory of its own, or reads a file again and again until it has read so much. */
-export type Appetite = { take: number } | { read: number; file: string };
+/** What the neighbour does: uses memory of its own, as fast as it can or so many bytes in a second; or reads a file until it has read so much. */
+export type Appetite = { take: number; rate?: number } | { read: number; file: string };
 
 /** The process beside the workers that makes memory short. */
 export class Neighbour {
@@ -14,7 +14,9 @@ export class Neighbour {
 
   constructor(appetite: Appetite) {
     const words =
-      'take' in appetite ? ['take', `${appetite.take}`] : ['read', `${appetite.read}`, appetite.file];
+      'take' in appetite
+        ? ['take', `${appetite.take}`, `${appetite.rate ?? 0}`]
+        : ['read', `${appetite.read}`, appetite.file];
     this.#child = spawn(program('neighbour'), words, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#child.stdin!.on('error', () => {}); // it may have been killed
     this.#gone = once(this.#child, 'exit');
