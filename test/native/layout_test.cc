@@ -21,7 +21,9 @@ TEST(tables_follow_the_data_without_overlap) {
       CHECK(l.words_offset >= l.namespaces_offset + kNamespaces * 8);
       CHECK(l.extra_offset >= l.words_offset + l.unit_count * 8);
       CHECK(l.generations_offset >= l.extra_offset + l.unit_count * l.extra_words * 8);
-      CHECK(l.header_offset >= l.generations_offset + l.unit_count * 4);
+      CHECK(l.stamps_offset >= l.generations_offset + l.unit_count * 4);
+      CHECK(l.stamp_count() * 2 >= l.unit_count);
+      CHECK(l.header_offset >= l.stamps_offset + l.stamp_count() * 4);
       CHECK_EQ(l.file_size % page_size(), uint64_t{0});
       CHECK_EQ(l.extra_words, slots <= 60 ? 0u : (slots - 60 + 63) / 64);
       CHECK_EQ(l.unit_bytes(l.unit_count - 1), size - (l.unit_count - 1) * page_size());
@@ -76,6 +78,9 @@ TEST(a_header_is_taken_only_as_a_whole) {
         check::fail(__FILE__, __LINE__, "accepted a flip in byte " + std::to_string(byte));
     }
   }
+  Header moved = good;
+  moved.stamps_offset += 64;
+  CHECK(!check_header(moved, size).ok());
   Header long_name = good;
   long_name.name_length = kMaxName + 1;
   CHECK(!check_header(long_name, size).ok());

@@ -50,11 +50,11 @@ TEST(an_event_comes_before_each_mark_of_v1) {
         awake = true;
         reading = look(gauge);
         at.push_back(reading.available);
-        // Reclaim sends hundreds of events a second: none is waited for until it is time to look again.
-        CHECK(reading.again_ms > 0 && reading.again_ms <= 10 && !reading.guarded);
+        // Reclaim sends hundreds of events a second: none of those is waited for until it is time to look again.
+        CHECK(reading.again_ms <= 10 && !reading.guarded);
         std::vector<pollfd> fds;
         gauge->wait_for(&fds);
-        CHECK(fds.empty());
+        CHECK_EQ(fds.size(), size_t{reading.again_ms > 0 ? 1u : 2u});
         rest(gauge, reading);
       }
       reading = look(gauge);

@@ -129,7 +129,8 @@ TEST(what_is_forbidden_is_missing_and_nothing_worse) {
     for (const Source* source : all_sources()) {
       const SourceReport report = source->probe();
       CHECK(!report.reason.empty());
-      if (!files) CHECK_EQ(report.available, strcmp(source->name(), "major-faults") == 0);
+      // What needs no file: and that is off where it counts what is no shortage.
+      if (!files && strcmp(source->name(), "major-faults") != 0) CHECK(!report.available);
       for (const std::unique_ptr<Gauge>& gauge : source->open()) look(gauge.get());
     }
     return check::failures == 0 ? 0 : 1;
@@ -258,6 +259,8 @@ TEST(major_faults_raise_a_level_that_falls_again) {
     getrusage(RUSAGE_SELF, &usage);
     return usage.ru_majflt;
   };
+  static const SourceReport report = source_named("major-faults")->probe();
+  if (!report.available) SKIP(report.reason.c_str());
   // From before the gauge: not counted.
   file.touch(0, 300);
   const Gauges gauges = source_named("major-faults")->open();

@@ -11,6 +11,7 @@ constexpr uint64_t kQuietMs = 250;  // four wake-ups a second
 constexpr uint64_t kNearMs = 10;
 constexpr uint64_t kStallMs = 100;
 constexpr uint64_t kCheckMs = 1000;
+constexpr uint64_t kBackMs = 10'000;
 // What a neighbour may take in a millisecond, at full speed: to be seen in time from as far as that.
 constexpr uint64_t kSlow = uint64_t{16} << 10;  // bytes in a millisecond
 constexpr uint64_t kFastest = uint64_t{2} << 20;
@@ -49,6 +50,7 @@ void Panel::open(uint64_t now_ms) {
   }
   ++edition_;
   gone_ = false;
+  opened_ms_ = now_ms;
   next_check_ms_ = now_ms + kCheckMs;
 }
 
@@ -56,7 +58,8 @@ void Panel::look(uint64_t now_ms, const Marks& highest) {
   if (edition_ == 0) open(now_ms);
   if (now_ms >= next_check_ms_) {
     next_check_ms_ = now_ms + kCheckMs;
-    if (gone_ || cgroup_membership() != membership_) open(now_ms);
+    // What has gone may be back; but not to be asked for again and again, as there may be somebody at its other end.
+    if ((gone_ && now_ms >= opened_ms_ + kBackMs) || cgroup_membership() != membership_) open(now_ms);
   }
   const size_t before = entries_.size();
   for (size_t i = 0; i < entries_.size();) {

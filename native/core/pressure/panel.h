@@ -48,7 +48,7 @@ class Panel {
   std::vector<pollfd> polled_;
   std::vector<size_t> polled_for_;
   uint64_t edition_ = 0;
-  uint64_t next_check_ms_ = 0;
+  uint64_t next_check_ms_ = 0, opened_ms_ = 0;
   uint64_t membership_ = 0;  // of cgroups, as of when they were opened
   bool gone_ = false;
 };

@@ -110,7 +110,8 @@ class Watcher {
   void tell(uint64_t now);
   void judge(Ear& ear, uint64_t now);
   void tell_of_purges();
-  void publish();
+  void report();
+  void count();
   void wait_for_look(std::unique_lock<std::mutex>& guard);
 
   static std::atomic<Watcher*> current;
@@ -225,7 +226,8 @@ void Watcher::look() {
   const std::lock_guard<std::mutex> guard(mutex_);
   tell(now);
   tell_of_purges();
-  publish();
+  count();
+  if (looks_done_ != begun) report();
   looks_done_ = begun;
   looked_.notify_all();
 }
@@ -369,7 +371,8 @@ void Watcher::tell_of_purges() {
   }
 }
 
-void Watcher::publish() {
+// For whoever is waiting.
+void Watcher::report() {
   reports_.clear();
   for (const Panel::Entry& entry : panel_.entries()) {
     const Reading& reading = entry.reading;
@@ -377,6 +380,9 @@ void Watcher::publish() {
                         entry.keeper.level(),
                         reading.limit != 0 ? shortfall(reading, entry.marks) : reading.wanted, entry.marks});
   }
+}
+
+void Watcher::count() {
   timespec used{0, 0};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
   ++stats_.wakeups;
