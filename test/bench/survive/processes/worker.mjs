@@ -45,8 +45,10 @@ function verify(region, index) {
 }
 
 const acts = {
+  // All at once, and in an emulated machine a peer may be halfway into a region for seconds.
   attach() {
-    for (let i = 0; i < count; i++) regions.push(SharedRegion.fromFd(4 + i, { reclaimer }));
+    for (let i = 0; i < count; i++)
+      regions.push(SharedRegion.fromFd(4 + i, { reclaimer, busyTimeout: 30_000 }));
   },
   // What is lost of a region, at first everything, is written. Gives how much that was.
   fill({ region: index, all }) {
