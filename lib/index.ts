@@ -11,8 +11,20 @@ export { closeFds } from './channel/fds.ts';
 export type { Json } from './channel/json.ts';
 export { MAX_MESSAGE_BYTES, MAX_MESSAGE_FDS, MAX_PATH_BYTES } from './channel/limits.ts';
 export { AshmemError, type ErrorCode } from './errors.ts';
+export type { PressureOptions, PressureSource, Watermarks } from './pressure/options.ts';
+export { type PressureEvents, PressureMonitor } from './pressure/pressure-monitor.ts';
+export {
+  listenForShrinkSignal,
+  type ShrinkSignal,
+  type ShrinkSignalListener,
+} from './pressure/shrink-signal.ts';
+export type { ShrinkerOptions, ShrinkerStats } from './pressure/shrinker.ts';
+export { type RegisteredShrinker, registerShrinker } from './pressure/shrinkers.ts';
+export type { PressureLevel, PressureState } from './pressure/state.ts';
 export { type Availability, type ProbeReport, probe } from './probe.ts';
 export type { ReclaimAdvice, ReclaimKind, ReclaimOptions } from './reclaim/options.ts';
 export { type MemoryUsage, type ReclaimResult, reclaim } from './reclaim/reclaim.ts';
 export type { AttachOptions, Backend, CreateOptions, Scope } from './region/options.ts';
+export type { Priority } from './region/priority.ts';
+export type { PurgeEvent, PurgeReason } from './region/purge-events.ts';
 export { type ByteRange, type PinResult, type RegionStats, SharedRegion } from './region/shared-region.ts';

@@ -3,11 +3,12 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { NativeChannel } from './channel/native-types.ts';
 import { AshmemError, type ErrorCode, rangeError } from './errors.ts';
+import type { NativePressure } from './pressure/native-types.ts';
 import type { NativeReclaim } from './reclaim/native-types.ts';
 import type { NativeProbe, NativeRegion } from './region/native-types.ts';
 
 /** What the addon exports. This is the only file that loads it, and the only declaration of it. */
-export interface Native extends NativeRegion, NativeChannel, NativeProbe, NativeReclaim {
+export interface Native extends NativeRegion, NativeChannel, NativeProbe, NativeReclaim, NativePressure {
   setErrorFactory(
     make: (code: number, errno: number, syscall: string | undefined, detail: string | undefined) => Error,
   ): void;
@@ -85,4 +86,9 @@ native.setErrorFactory((index, errno, syscall, detail) => {
   return code === 'ERR_INVALID_RANGE' || code === 'ERR_OUT_OF_RANGE'
     ? rangeError(message, code, info)
     : new AshmemError(code, message, info);
+});
+
+// In the turn in which they came: the immediate need not keep the process alive for that.
+native.setNewsScheduler(() => {
+  setImmediate(native.deliverNews).unref();
 });

@@ -11,7 +11,7 @@ export interface Availability {
 export interface ProbeReport {
   /** In the order of preference within a scope. */
   backends: Availability[];
-  /** Sources of memory-pressure notices. This version has none yet: the list is empty. */
+  /** Sources of memory-pressure notices, as PressureMonitor.start() takes them. docs/pressure.md tells what each is good for. */
   pressure: Availability[];
   /** Bytes in a page of this system. */
   pageSize: number;
@@ -22,13 +22,13 @@ export interface ProbeReport {
 }
 
 /**
- * What works on this machine, found out by trying it, not by the platform's name. Cheap and cached: each backend is tried once per
+ * What works on this machine, found out by trying it, not by the platform's name. Cheap and cached: each backend and each source is tried once per
  * process, in a way that survives a missing system call and a seccomp filter that kills.
  */
 export function probe(): ProbeReport {
   return {
     backends: native.probeBackends(),
-    pressure: [],
+    pressure: native.probePressure(),
     pageSize: native.pageSize,
     platform: process.platform,
     kernel: release(),

@@ -1,10 +1,14 @@
 #!/usr/bin/env node
 import { AshmemError } from '../errors.ts';
 import { type Command, UsageError } from './command.ts';
+import { pressureCommand } from './pressure.ts';
 import { reclaimCommand } from './reclaim.ts';
 
 /** Every command, by its name. */
-const commands: ReadonlyMap<string, Command> = new Map([['reclaim', reclaimCommand]]);
+const commands: ReadonlyMap<string, Command> = new Map([
+  ['pressure', pressureCommand],
+  ['reclaim', reclaimCommand],
+]);
 
 const help = `Usage: ashmem-compat COMMAND [options]
 

@@ -3,6 +3,7 @@ import { AshmemError } from '../errors.ts';
 import type { ReclaimKind, ReclaimOptions } from '../reclaim/options.ts';
 import { type MemoryUsage, type ReclaimResult, reclaim } from '../reclaim/reclaim.ts';
 import { type Command, UsageError } from './command.ts';
+import { size } from './size.ts';
 
 const help = `Usage: ashmem-compat reclaim PID [file|anon|all] [options]
 
@@ -38,13 +39,6 @@ function parse(args: string[]) {
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
-}
-
-function size(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let unit = 0;
-  for (; bytes >= 1024 && unit < units.length - 1; unit++) bytes /= 1024;
-  return `${unit === 0 ? bytes : bytes.toFixed(1)} ${units[unit]}`;
 }
 
 function row(name: string, before: number | undefined, after: number | undefined): string[] {

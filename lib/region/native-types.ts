@@ -34,6 +34,17 @@ export interface NativeRegion {
   regionName(): string;
   regionBackend(): string;
   regionPurgeable(): boolean;
+  /** 0 normal, 1 cheap, 2 precious. */
+  regionPriority(): number;
+  /** mailbox[1]: the priority. */
+  setRegionPriority(): Outcome;
+  /**
+   * `callback` is called with the bytes that were discarded since it was called last, by who did it, until
+   * unwatchPurges() or closeRegion(). It is not kept: its owner is the region's JavaScript object. Throws ERR_READ_ONLY, ERR_REGION_CLOSED,
+   * ERR_SYSTEM.
+   */
+  watchPurges(callback: (pressure: number, request: number, kernel: number, peer: number) => void): void;
+  unwatchPurges(): void;
   arrayBuffer(): ArrayBuffer | undefined;
   takeError(): Error;
   regionStats(): RegionStats;
@@ -45,8 +56,9 @@ export interface NativeRegion {
     shared: boolean,
     maxProcesses: number,
     busyTimeout: number,
+    reclaimer: boolean,
   ): NativeHandle;
-  attachRegion(fd: number, backend: string, busyTimeout: number): NativeHandle;
+  attachRegion(fd: number, backend: string, busyTimeout: number, reclaimer: boolean): NativeHandle;
 }
 
 /** What native/addon/probe.cc exports. */

@@ -22,6 +22,11 @@ export interface CreateOptions {
   maxProcesses?: number;
   /** Milliseconds that a pin waits for another process's purge before ERR_REGION_BUSY, 0 to 2^32 - 1. Default: 1000. */
   busyTimeout?: number;
+  /**
+   * Whether this process discards unpinned bytes of the region by itself when memory gets short, in a native thread of its own, where the
+   * kernel does not. Default: true.
+   */
+  reclaimer?: boolean;
 }
 
 export interface AttachOptions {
@@ -29,6 +34,8 @@ export interface AttachOptions {
   backend?: Backend;
   /** As in CreateOptions. */
   busyTimeout?: number;
+  /** As in CreateOptions; each process that is attached has a choice of its own. */
+  reclaimer?: boolean;
 }
 
 const backends: readonly string[] = ['ashmem', 'vrange', 'memfd', 'anonymous'];
@@ -42,6 +49,12 @@ function backendName(value: unknown): Backend | '' {
 
 function busyTimeout(value: unknown): number {
   return value === undefined ? 1000 : integer('busyTimeout', value, 0, 0xffffffff);
+}
+
+function reclaimer(value: unknown): boolean {
+  if (value === undefined) return true;
+  if (typeof value !== 'boolean') throw typeError('reclaimer', 'a boolean', value);
+  return value;
 }
 
 /** Checked options of SharedRegion.create, with defaults; 0 and '' mean "the core's choice". */
@@ -71,6 +84,7 @@ export function createOptions(options: unknown, pageSize: number) {
     scope: scope as Scope,
     maxProcesses: o.maxProcesses === undefined ? 0 : integer('maxProcesses', o.maxProcesses, 1, 1020),
     busyTimeout: busyTimeout(o.busyTimeout),
+    reclaimer: reclaimer(o.reclaimer),
   };
 }
 
@@ -81,5 +95,6 @@ export function attachOptions(fd: unknown, options: unknown) {
     fd: integer('fd', fd, 0, 0x7fffffff),
     backend: backendName(o.backend),
     busyTimeout: busyTimeout(o.busyTimeout),
+    reclaimer: reclaimer(o.reclaimer),
   };
 }

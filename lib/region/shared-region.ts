@@ -10,6 +10,8 @@ import {
   createOptions,
   type Scope,
 } from './options.ts';
+import { checkPriority, type Priority, priorityNumber, priorityOf } from './priority.ts';
+import { type PurgeEvent, PurgeEvents } from './purge-events.ts';
 
 /** Whether bytes are what they were, or were discarded. */
 export type PinResult = 'kept' | 'purged';
@@ -60,6 +62,7 @@ export class SharedRegion implements Disposable {
   readonly #counted: boolean;
   #buffer: ArrayBuffer | undefined;
   #closed = false;
+  #purges: PurgeEvents | undefined;
 
   /** Called right after the addon has made the region: what it is, is in the mailbox. */
   private constructor(made: symbol, handle: NativeHandle) {
@@ -105,6 +108,7 @@ export class SharedRegion implements Disposable {
         o.scope === 'shared',
         o.maxProcesses,
         o.busyTimeout,
+        o.reclaimer,
       ),
     );
   }
@@ -122,7 +126,7 @@ export class SharedRegion implements Disposable {
     if (o.backend === 'anonymous') {
       throw new AshmemError('ERR_NOT_SHAREABLE', 'an anonymous region belongs to one process and has no fd');
     }
-    return new SharedRegion(key, native.attachRegion(o.fd, o.backend, o.busyTimeout));
+    return new SharedRegion(key, native.attachRegion(o.fd, o.backend, o.busyTimeout, o.reclaimer));
   }
 
   /**
@@ -187,6 +191,55 @@ export class SharedRegion implements Disposable {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /**
+   * What goes first when memory is short: 'cheap', 'normal' (at first) or 'precious'. It is the region's, for all its processes, and holds for
+   * what this package discards; the kernel does not know it. Advice: whoever can write to the region can set it.
+   *
+   * Setting it: TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; ERR_READ_ONLY; ERR_NOT_SUPPORTED where `counted` is false.
+   * ERR_REGION_CLOSED.
+   */
+  get priority(): Priority {
+    this.#assertOpen();
+    mailbox[0] = this.#id;
+    return priorityOf(native.regionPriority());
+  }
+
+  set priority(priority: Priority) {
+    const checked = checkPriority('priority', priority);
+    this.#assertOpen();
+    mailbox[0] = this.#id;
+    mailbox[1] = priorityNumber(checked);
+    const result = native.setRegionPriority();
+    if (result !== undefined) throw native.takeError();
+  }
+
+  /**
+   * Event 'purge' ({ bytes, reason }): bytes of the region have been discarded, in whichever process. Told within a quarter of a second or so,
+   * several discards as one, and a kernel's only once a pin or a look has found it. It is news, not the truth about a range: pin() tells that.
+   * An error that a listener throws is an uncaught exception; the other listeners are told all the same.
+   *
+   * Listening keeps neither the process alive nor the region from being collected, and costs nothing before the first listener.
+   *
+   * Errors: TypeError ERR_INVALID_ARG_VALUE for another event, ERR_INVALID_ARG_TYPE; ERR_READ_ONLY; ERR_NOT_SUPPORTED where `counted` is
+   * false; ERR_REGION_CLOSED; ERR_SYSTEM.
+   */
+  on(event: 'purge', listener: (event: PurgeEvent) => void): this {
+    this.#events().add(event, listener, false);
+    return this;
+  }
+
+  /** As on(), for the next event alone. */
+  once(event: 'purge', listener: (event: PurgeEvent) => void): this {
+    this.#events().add(event, listener, true);
+    return this;
+  }
+
+  /** Takes one on() or once() of this listener back. Errors: those of arguments. */
+  off(event: 'purge', listener: (event: PurgeEvent) => void): this {
+    (this.#purges ?? new PurgeEvents(native, this.#id)).remove(event, listener);
+    return this;
   }
 
   /**
@@ -375,6 +428,7 @@ export class SharedRegion implements Disposable {
     this.#closed = true;
     mailbox[0] = this.#id;
     native.closeRegion();
+    this.#purges?.close();
     this.#buffer = undefined;
   }
 
@@ -416,6 +470,12 @@ export class SharedRegion implements Disposable {
     // Whoever keeps the bytes keeps the region: it must not be collected, and its pins given back, under them.
     Object.defineProperty(buffer, owner, { value: this });
     return buffer;
+  }
+
+  #events(): PurgeEvents {
+    this.#assertOpen();
+    this.#purges ??= new PurgeEvents(native, this.#id);
+    return this.#purges;
   }
 
   #assertOpen(): void {

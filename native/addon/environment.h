@@ -9,6 +9,7 @@
 
 namespace ashmem_compat::addon {
 
+class NewsBridge;
 class RegionTable;
 
 class Environment {
@@ -23,6 +24,7 @@ class Environment {
   void raise(Napi::Env env, const Status& status);
 
   std::shared_ptr<RegionTable> regions;
+  std::shared_ptr<NewsBridge> news;
 
  private:
   Napi::FunctionReference error_factory_;
@@ -31,6 +33,7 @@ class Environment {
 // Each part of the addon adds its functions and classes to the exports.
 void register_region(Napi::Env env, Napi::Object exports);
 void register_channel(Napi::Env env, Napi::Object exports);
+void register_pressure(Napi::Env env, Napi::Object exports);
 void register_probe(Napi::Env env, Napi::Object exports);
 void register_reclaim(Napi::Env env, Napi::Object exports);
 

@@ -11,6 +11,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_region(env, exports);
   register_channel(env, exports);
   register_probe(env, exports);
+  register_pressure(env, exports);
   register_reclaim(env, exports);
   return exports;
 }

@@ -1,24 +1,8 @@
 #include "addon/poller_bridge.h"
 
-#include <dlfcn.h>
+#include "addon/stay_loaded.h"
 
 namespace ashmem_compat::addon {
-namespace {
-
-// When the only user of the addon is a worker, Node unloads it with the worker. The poller's thread runs its
-// code for as long as the process lives, so the addon has to stay.
-void stay_loaded() {
-  static const bool once = [] {
-    Dl_info info{};
-    if (::dladdr(reinterpret_cast<void*>(&stay_loaded), &info) != 0 && info.dli_fname != nullptr) {
-      ::dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE);
-    }
-    return true;
-  }();
-  static_cast<void>(once);
-}
-
-}  // namespace
 
 Status PollerBridge::start() {
   stay_loaded();

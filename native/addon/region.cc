@@ -3,7 +3,9 @@
 #include <fcntl.h>
 
 #include "addon/environment.h"
+#include "addon/purge_news.h"
 #include "addon/region_table.h"
+#include "addon/stay_loaded.h"
 #include "core/backends/selector.h"
 
 namespace ashmem_compat::addon {
@@ -115,7 +117,9 @@ napi_value close_region(napi_env env, napi_callback_info info) {
   RegionHandle* handle = table.handle(table.mailbox[0]);
   // ArrayBuffers over the region are not detached: Node's zlib, for one, takes a buffer whose length changes under it for
   // a fatal error. They read zeros from now on.
-  if (handle) handle->region->close();
+  if (!handle) return nullptr;
+  handle->region->close();
+  handle->watch.reset();
   return nullptr;
 }
 
@@ -131,7 +135,43 @@ napi_value region_purgeable(napi_env env, napi_callback_info info) {
   return result;
 }
 
+napi_value priority(napi_env env, napi_callback_info info) {
+  Region* region = table_of(env, info).region();
+  return number(env, static_cast<double>(region ? region->priority() : Priority::kNormal));
+}
+
+// mailbox[1]: the priority, as the core counts.
+napi_value set_priority(napi_env env, napi_callback_info info) {
+  RegionTable& table = table_of(env, info);
+  Region* region = table.region();
+  const auto wanted = static_cast<Priority>(table.offset());
+  return outcome(env, table, region ? region->set_priority(wanted) : kGone);
+}
+
+napi_value unwatch_purges(napi_env env, napi_callback_info info) {
+  RegionTable& table = table_of(env, info);
+  RegionHandle* handle = table.handle(table.mailbox[0]);
+  if (handle) handle->watch.reset();
+  return nullptr;
+}
+
 // ---- the slower calls, by node-addon-api
+
+// (callback): the region's one, called for each change of what was discarded until unwatchPurges().
+Napi::Value watch_purges(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Environment& environment = Environment::of(env);
+  RegionTable& table = *environment.regions;
+  RegionHandle* handle = table.handle(table.mailbox[0]);
+  Status status = kGone;
+  if (handle) {
+    auto watch = std::make_unique<PurgeNews>(environment.news, handle->region.get());
+    status = watch->open(info[0].As<Napi::Function>());
+    if (status.ok()) handle->watch = std::move(watch);
+  }
+  if (!status.ok()) environment.raise(env, status);
+  return env.Undefined();
+}
 
 Napi::Value take_error(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::of(info.Env());
@@ -213,7 +253,7 @@ napi_value array_buffer(napi_env env, napi_callback_info info) {
 // is shared, plus 2 if it is read-only, plus 4 if its pins are counted. An object with properties would cost more than the system calls.
 Napi::Value wrap(Napi::Env env, std::unique_ptr<Region> region) {
   RegionTable& table = *Environment::of(env).regions;
-  auto* handle = new RegionHandle{Environment::of(env).regions, 0, std::move(region)};
+  auto* handle = new RegionHandle{Environment::of(env).regions, 0, std::move(region), nullptr};
   handle->id = table.add(handle);
   table.mailbox[0] = static_cast<double>(handle->id);
   table.mailbox[1] = static_cast<double>(handle->region->size());
@@ -221,6 +261,7 @@ Napi::Value wrap(Napi::Env env, std::unique_ptr<Region> region) {
   table.mailbox[3] = (handle->region->scope() == Scope::kShared ? 1 : 0) +
                      (handle->region->read_only() ? 2 : 0) + (handle->region->counted() ? 4 : 0);
   return Napi::External<RegionHandle>::New(env, handle, [](Napi::Env, RegionHandle* handle) {
+    handle->watch.reset();
     // Collected without close(): nobody has said that what was to be refilled is.
     handle->region.reset();
     handle->table->remove(handle->id);
@@ -244,7 +285,7 @@ Napi::Value finish(Napi::Env env, Result<std::unique_ptr<Region>> made) {
   return env.Undefined();
 }
 
-// (name, size, backend or "", granularity or 0, shared, maxProcesses or 0, busyTimeout in ms)
+// (name, size, backend or "", granularity or 0, shared, maxProcesses or 0, busyTimeout in ms, reclaimer)
 Napi::Value create_region_js(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   RegionOptions options;
@@ -253,15 +294,19 @@ Napi::Value create_region_js(const Napi::CallbackInfo& info) {
   options.granularity = static_cast<uint64_t>(info[3].As<Napi::Number>().DoubleValue());
   options.max_processes = info[5].As<Napi::Number>().Uint32Value();
   options.busy_timeout_ms = info[6].As<Napi::Number>().Uint32Value();
+  options.reclaimer = info[7].As<Napi::Boolean>().Value();
+  if (options.reclaimer) stay_loaded();
   const Scope scope = info[4].As<Napi::Boolean>().Value() ? Scope::kShared : Scope::kProcess;
   return finish(env, create_region(info[2].As<Napi::String>().Utf8Value(), scope, options));
 }
 
-// (fd, backend or "", busyTimeout in ms)
+// (fd, backend or "", busyTimeout in ms, reclaimer)
 Napi::Value attach_region_js(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   RegionOptions options;
   options.busy_timeout_ms = info[2].As<Napi::Number>().Uint32Value();
+  options.reclaimer = info[3].As<Napi::Boolean>().Value();
+  if (options.reclaimer) stay_loaded();
   Fd fd(fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0));
   if (!fd.valid()) {
     // A full table of descriptors says nothing about this one.
@@ -307,7 +352,11 @@ void register_region(Napi::Env env, Napi::Object exports) {
   add(env, exports, "closeRegion", close_region, table);
   add(env, exports, "regionFd", region_fd, table);
   add(env, exports, "regionPurgeable", region_purgeable, table);
+  add(env, exports, "regionPriority", priority, table);
+  add(env, exports, "setRegionPriority", set_priority, table);
+  add(env, exports, "unwatchPurges", unwatch_purges, table);
   add(env, exports, "arrayBuffer", array_buffer, table);
+  exports.Set("watchPurges", Napi::Function::New(env, watch_purges));
   exports.Set("takeError", Napi::Function::New(env, take_error));
   exports.Set("lostRanges", Napi::Function::New(env, lost_ranges));
   exports.Set("regionName", Napi::Function::New(env, region_name));

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "addon/purge_news.h"
 #include "core/region.h"
 
 namespace ashmem_compat::addon {
@@ -20,6 +21,7 @@ struct RegionHandle {
   std::shared_ptr<RegionTable> table;
   size_t id = 0;
   std::unique_ptr<Region> region;
+  std::unique_ptr<PurgeNews> watch;  // of the region, while somebody listens
 };
 
 class RegionTable {

@@ -14,7 +14,8 @@ struct DiscardTotals {
   uint64_t sum() const { return pressure + request + kernel + peer; }
 };
 
-// Told on the watcher's thread, with a lock held: must not block, nor call into the region.
+// Told on the watcher's thread, with a lock held: must not block, nor call into the region. The first time is while it is set, on the thread
+// that sets it: what was discarded before, for those who count from there.
 class PurgeListener {
  public:
   virtual void on_purge(const DiscardTotals& totals) = 0;

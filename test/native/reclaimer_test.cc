@@ -103,13 +103,15 @@ TEST(what_another_process_has_used_counts_as_used) {
 }
 
 TEST(what_its_creator_has_left_to_others_is_as_old_as_that) {
-  auto first = make(4 * kMiB);
-  const auto heir = attach(first->fd(), true);
+  const auto first = make(4 * kMiB);
+  const int fd = dup(first->fd());
   const auto second = make(4 * kMiB);
   CHECK(second->unpin(0, 4 * kMiB).ok());
   later();
-  // With an object of its own process left it gives every unit; a process that ends without a word gives none.
+  // The last object of the creator's process lets go of all units at once, and writes no stamp.
   first->close();
+  const auto heir = attach(fd, true);
+  close(fd);
   later();
   free_bytes(4 * kMiB);
   CHECK_EQ(purged(*second), 4 * kMiB);

@@ -414,6 +414,7 @@ void Watcher::remove(Listener* listener) {
 uint64_t Watcher::add(PurgeListener* listener, TotalsQuestion question) {
   DiscardTotals totals;
   question(&totals);
+  listener->on_purge(totals);
   uint64_t id = 0;
   {
     const std::lock_guard<std::mutex> guard(mutex_);
