@@ -26,7 +26,7 @@ namespace {
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr int kAfterPurgeMs = 1;   // whoever took that much may be taking more
 constexpr uint64_t kAlertMs = 50;  // for so long
-constexpr uint64_t kAheadMs = 6;   // from a reading to the effect of what is done about it
+constexpr uint64_t kAheadMs = 4;   // from a reading to the effect of what is done about it
 constexpr uint64_t kTellEveryMs = 10;
 constexpr uint64_t kNothingLeftMs =
     100;  // before looking again for something to purge where there was nothing

@@ -16,6 +16,8 @@ export interface Plan {
   /** Milliseconds for which all event loops are blocked; the neighbour begins within them. */
   block?: number;
   strike?: Strike;
+  /** Whether Node's own memory is the cgroup's too, as in a deployment: else only what the regions need. */
+  inside?: boolean;
   seed: number;
 }
 
@@ -58,14 +60,16 @@ async function fill(workers: readonly Worker[]): Promise<void> {
   }
 }
 
-/** Starts the workers outside of the limit and takes them in before they use a byte of the regions. */
+/** Starts the workers outside of the limit, or within, and takes them in before they use a byte of the regions. */
 async function prepare(cast: Cast, plan: Plan): Promise<void> {
   const { ground, workers } = cast;
   const regions = makeRegions();
   try {
     for (let i = 0; i < WORKERS; i++) workers.push(new Worker(regions.fds, plan.seed, plan.reclaimer));
+    const enter = () => workers.forEach(({ pid }) => void ground.add(pid));
+    if (plan.inside) enter();
     await Promise.all(workers.map(({ started }) => started));
-    for (const { pid } of workers) ground.add(pid);
+    if (!plan.inside) enter();
     await Promise.all(workers.map((worker) => worker.do('attach')));
     await Promise.all(workers.map((worker) => worker.do('hold')));
     await fill(workers);

@@ -12,6 +12,7 @@ export const modest: Scenario = {
     const outcomes = await repeat(bench, 'modest', bench.runs(20), () => ({
       neighbour: () => ({ take: TAKEN }),
       reclaimer: true,
+      inside: true,
     }));
     bench.latencies.push(...latencies(outcomes));
     bench.watched += outcomes.length;
