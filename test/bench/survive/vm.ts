@@ -33,7 +33,7 @@ async function inVirtualMachine(name: string, { runs, short }: Options): Promise
     cwd: root,
     stdio: 'inherit',
   });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  process.on('exit', () => child.kill('SIGTERM')); // which ends the machine
   const [status] = await once(child, 'exit');
   return status ?? 1;
 }
