@@ -296,7 +296,7 @@ void Watcher::reclaim(uint64_t now) {
         if (Attachment::any_served() && entry.falling != 0) reclaimer_.prepare();
         continue;
       }
-      GaugeDemand demand(*entry.gauge, entry.marks, entry.reading, ahead);
+      GaugeDemand demand(*entry.gauge, entry.marks, entry.reading, ahead / 2);
       reclaim_for(demand, &entry);
       continue;
     }
