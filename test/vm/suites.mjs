@@ -32,22 +32,29 @@ export const suites = [
   // What no kernel and no right makes a difference to runs in one of the two machines.
   {
     name: 'mocha',
-    command: [...mocha, 'image-cache|FdChannel|FdServer|regions over a channel|^examples|the command line'],
+    command: [
+      ...mocha,
+      'image-cache|FdChannel|FdServer|regions over a channel|^examples|the command line|hears of memory pressure|a shrink signal',
+    ],
     users: [0],
     env,
     minutes: 11,
     skipped:
-      'image-cache and the command line: decoding photographs, and starting Node over and over, take minutes of emulated arithmetic; ' +
+      'image-cache, the command line, processes that hear of pressure and of signals: decoding photographs, and starting Node over ' +
+      'and over, take minutes of emulated arithmetic; ' +
       'channels and examples: uid 1000 runs them',
   },
   {
     name: 'mocha',
-    command: [...mocha, 'image-cache|chaos|the command line|\\(memfd\\)|\\(anonymous\\)'],
+    command: [
+      ...mocha,
+      'image-cache|chaos|the command line|hears of memory pressure|a shrink signal|\\(memfd\\)|\\(anonymous\\)',
+    ],
     users: [1000],
     env,
     minutes: 11,
     skipped:
-      'image-cache and the command line: as for root; chaos, which asks a kernel that discards at random moments, and the contract on memfd and anonymous: root runs them',
+      'image-cache, the command line, and what hears of pressure: as for root; chaos, which asks a kernel that discards at random moments, and the contract on memfd and anonymous: root runs them',
   },
   {
     // Last of all, for the machine has swap from here on.

@@ -22,8 +22,11 @@ int patience_of(const Panel::Entry& entry) {
   if (reading.limit == 0) {
     if (reading.level > Level::kNone) ms = kStallMs;
   } else if (!reading.guarded) {
-    const uint64_t medium = entry.marks.medium;
-    ms = reading.available <= medium ? kNearMs : (reading.available - medium) / kFastest;
+    uint64_t next = 0;  // mark below what is available
+    for (const uint64_t mark : {entry.asked.low, entry.asked.medium, entry.marks.medium}) {
+      if (mark < reading.available) next = std::max(next, mark);
+    }
+    ms = next == 0 ? kNearMs : (reading.available - next) / kFastest;
     if (entry.falling < kSlow) ms = std::max(ms, kNearMs);
   }
   if (reading.again_ms != 0) ms = std::min(ms, reading.again_ms);

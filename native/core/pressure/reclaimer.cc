@@ -16,10 +16,12 @@ constexpr uint64_t kLongestRun =
     4 * kMiB;  // bounds what is taken too much, and how long a pin may have to wait
 constexpr uint64_t kAtLeastChosen =
     32 * kMiB;  // finding victims means to look at everything: not for every run
+constexpr uint64_t kBesideOthers = kMiB;
 constexpr uint64_t kLongestMs = 50;
 constexpr uint64_t kLeaseMs = 2;              // without progress, then it is anybody's
 constexpr uint64_t kPoliteMs = 30;            // the longest that one demand waits for others
 constexpr uint64_t kEnoughToTell = 8 * kMiB;  // a cgroup's statistics lag by half a MiB or so
+constexpr int kTimesInVain = 2;
 constexpr uint64_t kFutileMs = 1000;
 constexpr uint64_t kStockMs = 50;
 
@@ -73,7 +75,11 @@ void Reclaimer::note_effect(const Attachment& attachment, Gauge* gauge, uint64_t
   const uint64_t shared = gauge->shared_memory();
   const bool pays = shared == kUnknown || shared + account.freed / 2 <= account.shared_before;
   account.run = 0;
-  if (!pays) account.until_ms = now_ms() + kFutileMs;
+  // Somebody may have taken as much shared memory meanwhile, once.
+  account.in_vain = pays ? 0 : account.in_vain + 1;
+  if (account.in_vain < kTimesInVain) return;
+  account.in_vain = 0;
+  account.until_ms = now_ms() + kFutileMs;
 }
 
 // Bytes that came free. Units without memory are left alone: nothing can be gained of them, only a loss be told.
@@ -118,19 +124,21 @@ Reclaimer::Step Reclaimer::use_stock(const Attachments& among, int priority_clas
     const uint64_t now = now_ms();
     if (now - start >= kLongestMs) return Step::kTimeOver;
     const Victim victim = stock_.back();
+    bool more = false;  // than was taken of it
     const auto found = std::find_if(among.begin(), among.end(),
                                     [&](const Attachment* one) { return one->id() == victim.attachment; });
     if (found != among.end() && still_idle(**found, victim)) {
       Attachment& attachment = **found;
-      if (!take_lease(attachment.lease(), now, attachment.member(), kLeaseMs) && !demand.urgent() &&
-          now - start < kPoliteMs) {
-        return Step::kSomebodyElse;
-      }
-      const uint64_t freed = purge(attachment, victim, outcome->remaining, demand.gauge());
+      const bool ours = take_lease(attachment.lease(), now, attachment.member(), kLeaseMs);
+      if (!ours && !demand.urgent() && now - start < kPoliteMs) return Step::kSomebodyElse;
+      // Besides others who do the same, a little at a time.
+      const uint64_t most = ours ? outcome->remaining : std::min(outcome->remaining, kBesideOthers);
+      const uint64_t freed = purge(attachment, victim, most, demand.gauge());
       outcome->freed[priority_class] += freed;
       reclaimed_ += freed;
+      more = freed != 0 && freed >= most;
     }
-    stock_.pop_back();
+    if (!more) stock_.pop_back();
     outcome->remaining = demand.missing(outcome->sum());
   }
   return Step::kUsedUp;

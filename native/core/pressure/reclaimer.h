@@ -60,6 +60,7 @@ class Reclaimer {
     uint64_t freed = 0;  // since shared_before, in one run
     uint64_t run = 0;
     uint64_t shared_before = 0;
+    int in_vain = 0;
     uint64_t until_ms = 0;  // not to be tried again before
   };
   std::map<std::pair<uint64_t, const Gauge*>, Futility> futile_;

@@ -26,7 +26,7 @@ namespace {
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr int kAfterPurgeMs = 1;   // whoever took that much may be taking more
 constexpr uint64_t kAlertMs = 50;  // for so long
-constexpr uint64_t kAheadMs = 6;   // from a reading to the effect of what is done about it
+constexpr uint64_t kAheadMs = 4;   // from a reading to the effect of what is done about it
 constexpr uint64_t kTellEveryMs = 10;
 constexpr uint64_t kNothingLeftMs =
     100;  // before looking again for something to purge where there was nothing
@@ -126,6 +126,7 @@ class Watcher {
   uint64_t alert_until_ms_ = 0;
   Verdict totals_;  // what the reclaimer did and found, as verdicts tell it
   uint64_t signals_seen_ = 0;
+  uint64_t outstanding_ = 0;  // bytes that signals have asked for
   uint64_t signal_wanted_ = 0, signal_remaining_ = 0;
   uint64_t signal_until_ms_ = 0;
 
@@ -189,7 +190,7 @@ Status Watcher::start() {
 }
 
 bool Watcher::needed() {
-  if (Attachment::any_served() || signals_.load() != signals_seen_) return true;
+  if (Attachment::any_served() || outstanding_ != 0 || signals_.load() != signals_seen_) return true;
   const std::lock_guard<std::mutex> guard(mutex_);
   return !ears_.empty() || !purge_ears_.empty() || looks_begun_ != looks_done_;
 }
@@ -222,6 +223,7 @@ void Watcher::look() {
   }
   panel_.look(now, highest_marks());
   serve_demands(now);
+  if (outstanding_ != 0) alert_until_ms_ = now_ms() + kAlertMs;
   reclaim(now);
   const std::lock_guard<std::mutex> guard(mutex_);
   tell(now);
@@ -270,14 +272,15 @@ void Watcher::reclaim_for(Demand& demand, Panel::Entry* entry) {
 void Watcher::serve_demands(uint64_t now) {
   signal_wanted_ = signal_remaining_ = 0;
   const uint64_t signals = signals_.load(std::memory_order_acquire);
-  if (signals == signals_seen_) return;
+  if (signals != signals_seen_) signal_until_ms_ = now + kSignalHoldsMs;
   signals_seen_ = signals;
-  signal_until_ms_ = now + kSignalHoldsMs;
-  signal_wanted_ = demanded_.exchange(0, std::memory_order_relaxed);
+  signal_wanted_ = outstanding_ + demanded_.exchange(0, std::memory_order_relaxed);
+  outstanding_ = 0;
   if (signal_wanted_ == 0) return;
   ByteDemand demand(signal_wanted_, nullptr, false);
   reclaim_for(demand, nullptr);
-  totals_.unmet += signal_remaining_;
+  // What a run had no time for is the next one's.
+  (totals_.exhausted[kClasses - 1] ? totals_.unmet : outstanding_) += signal_remaining_;
 }
 
 void Watcher::reclaim(uint64_t now) {
@@ -293,7 +296,7 @@ void Watcher::reclaim(uint64_t now) {
         if (Attachment::any_served() && entry.falling != 0) reclaimer_.prepare();
         continue;
       }
-      GaugeDemand demand(*entry.gauge, entry.marks, entry.reading, ahead);
+      GaugeDemand demand(*entry.gauge, entry.marks, entry.reading, ahead / 2);
       reclaim_for(demand, &entry);
       continue;
     }
