@@ -37,6 +37,9 @@
 namespace ashmem_compat {
 namespace {
 
+static_assert(sizeof(off_t) == 8,
+              "files of regions pass 2 GiB in 32-bit processes too: -D_FILE_OFFSET_BITS=64");
+
 [[noreturn]] void run_in_child(int (*call)(void*), void* argument) {
   // Our handlers (Node's, a crash reporter's) must not run in the child: the default action ends it, without a core file.
   signal(SIGSYS, SIG_DFL);
@@ -50,6 +53,10 @@ namespace {
 
 int raw_memfd_create(const char* name, unsigned flags) {
   return static_cast<int>(syscall(SYS_memfd_create, name, flags));
+}
+
+ssize_t raw_getrandom(void* buffer, size_t size) {
+  return syscall(SYS_getrandom, buffer, size, 1 /* GRND_NONBLOCK */);
 }
 
 int raw_pidfd_open(pid_t pid, unsigned flags) {
