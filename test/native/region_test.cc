@@ -12,7 +12,7 @@ using namespace ashmem_compat;
 using namespace ashmem_compat::testing;
 
 namespace {
-const uint64_t kPage = kernel_page_size();
+const uint64_t kPage = page_size();
 std::unique_ptr<Region> attach(Region& region) {
   Result<std::unique_ptr<Region>> made = try_attach(region.fd());
   return made.ok() ? std::move(made.value()) : nullptr;
