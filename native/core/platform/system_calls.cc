@@ -70,7 +70,9 @@ ssize_t raw_process_madvise(int pidfd, const iovec* ranges, size_t count, int ad
 Trial try_call(int (*call)(void*), void* argument) {
   Trial trial;
   kernel_page_size();  // computed once, and not for the first time in a child that may have copied a lock on it
-  if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0) {
+  const int filter = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
+  // EINVAL: a kernel without seccomp (or qemu-user, which has none to offer) filters nothing.
+  if (filter == 0 || (filter < 0 && errno == EINVAL)) {
     trial.error = call(argument);
     return trial;
   }
