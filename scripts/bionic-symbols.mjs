@@ -21,7 +21,7 @@ const spelledByGlibc = new Map([
 
 /** Of the compiler, the C++ library or the linker, which come with the binary; and Node's own. */
 const broughtAlong =
-  /^(_Z|__cxa_|__gxx_|_Unwind_|__aarch64_|__u?(div|mod|divmod)[dt]i[34]$|napi_|node_api_|(_GLOBAL_OFFSET_TABLE_|__dso_handle|__libc_single_threaded)$)/;
+  /^(_Z|__cxa_|__gxx_|_Unwind_|__aarch64_|__(u?(div|mod|divmod)|ctz|clz|popcount)[dt]i[234]$|napi_|node_api_|(_GLOBAL_OFFSET_TABLE_|__dso_handle|__libc_single_threaded)$)/;
 
 const libraries = /^(libc\.so(\.6)?|libdl\.so(\.2)?|libm\.so(\.6)?|ld-linux.*|libashmem.*)$/;
 
