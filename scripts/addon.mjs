@@ -82,6 +82,16 @@ function dropForeignCache() {
 
 export class BuildError extends Error {}
 
+/** What the program wrote; a BuildError with all of it if it fails. */
+export function run(command, args, options = {}) {
+  const child = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28, ...options });
+  if (child.error) throw new BuildError(`${command}: ${child.error.message}`);
+  if (child.status !== 0) {
+    throw new BuildError(`${child.stdout ?? ''}${child.stderr ?? ''}\n${command} failed`);
+  }
+  return child.stdout;
+}
+
 /** Compiles the addon into build/Release. Silent unless it fails. */
 export function compile() {
   const help =

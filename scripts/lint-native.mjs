@@ -46,6 +46,24 @@ function configure() {
   if (child.status !== 0) throw new Error(`cmake failed:\n${child.stdout}${child.stderr}`);
 }
 
+/** Pages have 4, 16 or 64 KiB: a size of one that is written down is wrong somewhere. Buffers of that many bytes are no pages. */
+function pageSizes() {
+  const args = [
+    'grep',
+    '-nIE',
+    '--untracked',
+    '\\b(4096|0x1000|16384|65536|PAGE_SIZE)\\b',
+    '--',
+    'native',
+    'lib',
+  ];
+  const found = spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout.split('\n').filter(Boolean);
+  const faults = found.filter((line) => !/\bchar \w+\[4096\]|kStretch = 4096|kSize = 16384|max-page-size=16384/.test(line));
+  for (const line of faults) console.log(`a constant page size? ask page_size(): ${line}`);
+  failures += faults.length;
+  console.log(`page sizes: ${faults.length} constants`);
+}
+
 function tidyOne(file) {
   return new Promise((resolve) => {
     const child = spawn('clang-tidy', ['--quiet', '-p', join(root, 'build/lint'), file], { cwd: root });
@@ -79,6 +97,7 @@ async function tidy() {
   console.log(`clang-tidy: ${files.length} files`);
 }
 
+pageSizes();
 if (has('clang-format')) format();
 if (!fix && has('clang-tidy')) await tidy();
 process.exit(failures === 0 ? 0 : 1);

@@ -4,7 +4,6 @@
 // Speaks on standard error: `npm pack --json` runs it too.
 // --if-stale: only if the unpacked binary is missing or older than the sources.
 
-import { spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
@@ -16,18 +15,10 @@ import {
   isFresh,
   orExplain,
   root,
+  run,
   shippedBinary,
   tryLoad,
 } from './addon.mjs';
-
-function run(command, args, options = {}) {
-  const child = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28, ...options });
-  if (child.error) throw new BuildError(`${command}: ${child.error.message}`);
-  if (child.status !== 0) {
-    throw new BuildError(`${child.stdout ?? ''}${child.stderr ?? ''}\n${command} failed`);
-  }
-  return child.stdout;
-}
 
 function stageSources() {
   const stage = join(root, 'build/prebuild');

@@ -50,7 +50,8 @@ int open_again(int fd, int flags) {
   // Not /proc/self: that is the first thread, which may have ended.
   char path[48];
   snprintf(path, sizeof path, "/proc/thread-self/fd/%d", fd);
-  return static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, flags, 0));
+  // The state lies far beyond 2 GiB: a 32-bit program has to say that it knows such files.
+  return static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, flags | O_LARGEFILE, 0));
 }
 
 }  // namespace

@@ -69,7 +69,7 @@ long purge_process(const char* pid) {
     char target[32] = "";
     if (syscall(SYS_readlinkat, AT_FDCWD, path, target, sizeof target - 1) < 0) return;
     if (strncmp(target, "/memfd:ashmem ", 14) != 0) return;
-    const int fd = static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0));
+    const int fd = static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_LARGEFILE, 0));
     if (fd < 0) return;
     if (is_area(fd)) total += purge_one(fd);
     close(fd);

@@ -28,6 +28,9 @@ bool touch_is_bus_error(const char* at) {
 
 }  // namespace
 
+// 2^n, where a size has so many bits.
+static size_t wide(int n) { return static_cast<size_t>(uint64_t{1} << n); }
+
 ROW(size_new, "a new area has the size 0") { EXPECT(ioctl(open_area(), ASHMEM_GET_SIZE), 0); }
 
 ROW(size_any, "any size is taken and kept as it is: unaligned, 0, again") {
@@ -45,7 +48,7 @@ ROW(size_large, "GET_SIZE of 2 GiB and more comes as the low 32 bits, or as an e
   const int fd = open_area();
   EXPECT(ioctl(fd, ASHMEM_SET_SIZE, 3ul << 30), 0);
   EXPECT(ioctl(fd, ASHMEM_GET_SIZE), static_cast<int>(3u << 30));
-  EXPECT(ioctl(fd, ASHMEM_SET_SIZE, (1ul << 32) + 5), 0);
+  EXPECT(ioctl(fd, ASHMEM_SET_SIZE, wide(32) + 5), 0);
   EXPECT(ioctl(fd, ASHMEM_GET_SIZE), 5);
   EXPECT(ioctl(fd, ASHMEM_SET_SIZE, ~0ul), 0);
   EXPECT_ERROR(ioctl(fd, ASHMEM_GET_SIZE), 1);
@@ -117,9 +120,9 @@ ROW(mmap_none_makes_it,
 
 ROW(mmap_too_much, "an area larger than memory and swap is ENOMEM at its mmap, and EINVAL from 2^63 on") {
   if (sizeof(size_t) == 4) table::skip("sizes have 32 bits here");
-  int fd = sized(1ul << 45);
+  int fd = sized(wide(45));
   EXPECT_MAP_ERROR(map(fd, page()), ENOMEM);
-  EXPECT(ioctl(fd, ASHMEM_SET_SIZE, 1ul << 63), 0);
+  EXPECT(ioctl(fd, ASHMEM_SET_SIZE, wide(63)), 0);
   EXPECT_MAP_ERROR(map(fd, page()), EINVAL);
   EXPECT(ioctl(fd, ASHMEM_SET_SIZE, ~0ul), 0);  // no whole pages at all: they wrap to 0
   EXPECT_MAP_ERROR(map(fd, page()), EINVAL);

@@ -10,7 +10,7 @@ using namespace ashmem_compat::testing;
 
 namespace {
 
-const uint64_t kPage = kernel_page_size();
+const uint64_t kPage = page_size();
 
 std::unique_ptr<Region> make(uint64_t size, uint64_t granularity = 0) {
   RegionOptions options;

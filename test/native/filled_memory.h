@@ -22,6 +22,7 @@
 namespace ashmem_compat::testing {
 
 constexpr uint64_t kEach = uint64_t{8} << 20;  // bytes of each kind
+constexpr uint64_t kLargeFolio = uint64_t{2} << 20;
 
 class FilledMemory {
  public:
@@ -69,7 +70,14 @@ class FilledMemory {
     if (file_bytes_ > kEach) file_bytes_ = kEach;
     // kEach means: as much as there is.
     length = length == kEach ? file_bytes_ : length;
-    void* p = mmap(nullptr, length, PROT_READ, MAP_SHARED, fd, 0);
+    // Where a large folio of the file is also one in the page table, which in a 64-bit process the kernel sees to. To one that a table
+    // cuts in two, newer kernels (seen on 6.18) give no advice: they split it, and on the way it leaves the mapping but not memory.
+    void* room =
+        mmap(nullptr, length + kLargeFolio, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED) abort();
+    char* aligned = static_cast<char*>(room) + (-reinterpret_cast<uintptr_t>(room) & (kLargeFolio - 1));
+    munmap(room, length + kLargeFolio);
+    void* p = mmap(aligned, length, PROT_READ, MAP_SHARED, fd, 0);
     if (p == MAP_FAILED) abort();
     file_fd_ = fd;
     return static_cast<char*>(p);

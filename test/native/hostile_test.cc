@@ -11,7 +11,7 @@ using namespace ashmem_compat::testing;
 
 namespace {
 
-const uint64_t kPage = kernel_page_size();
+const uint64_t kPage = page_size();
 
 // Everything that can be done with a region, at random, until so many calls were answered. Any answer will do; what counts
 // is that there is one.

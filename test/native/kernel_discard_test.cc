@@ -11,7 +11,7 @@ using namespace ashmem_compat::testing;
 
 namespace {
 
-const uint64_t kPage = kernel_page_size();
+const uint64_t kPage = page_size();
 constexpr char kDropCaches[] = "/proc/sys/vm/drop_caches";
 
 bool can_discard() { return access(kDropCaches, W_OK) == 0; }

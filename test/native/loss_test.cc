@@ -9,7 +9,7 @@ using namespace ashmem_compat::testing;
 
 namespace {
 
-const uint64_t kPage = kernel_page_size();
+const uint64_t kPage = page_size();
 
 // Four units, all unpinned, the first of them purged.
 std::unique_ptr<Region> with_first_unit_lost(uint32_t max_processes = 0) {

@@ -12,7 +12,7 @@ using namespace ashmem_compat;
 using namespace ashmem_compat::testing;
 
 namespace {
-const uint64_t kPage = kernel_page_size();
+const uint64_t kPage = page_size();
 std::unique_ptr<Region> attach(Region& region) {
   Result<std::unique_ptr<Region>> made = try_attach(region.fd());
   return made.ok() ? std::move(made.value()) : nullptr;
@@ -368,6 +368,20 @@ TEST(options_that_cannot_be_are_refused) {
   }
   CHECK_EQ(status.code, Code::kSystem);
   CHECK(status.error != 0 && status.syscall != nullptr);
+}
+
+TEST(a_region_larger_than_the_address_space_is_an_error_of_mmap) {
+  if (sizeof(size_t) > 4) SKIP("64-bit address space");
+  if (kernel_discards()) SKIP("the kernel pins with 32-bit offsets: such a region is refused");
+  RegionOptions options;
+  for (const uint64_t size :
+       {uint64_t{1} << 32, (uint64_t{1} << 32) - kPage, uint64_t{6} << 30, uint64_t{1} << 45}) {
+    options.size = size;
+    const Status status = test_backend().create(options).status();
+    CHECK_EQ(status.code, Code::kSystem);
+    CHECK_EQ(status.error, ENOMEM);
+    CHECK_EQ(std::string(status.syscall), std::string("mmap"));
+  }
 }
 
 TEST(a_region_larger_than_4_gib_costs_what_is_used_of_it) {

@@ -17,7 +17,7 @@ using namespace ashmem_compat::testing;
 
 namespace {
 
-const uint64_t kPage = kernel_page_size();
+const uint64_t kPage = page_size();
 
 Code attach_code(int fd) {
   const int before = open_fds();

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -126,7 +125,7 @@ Status AnonymousRegion::open(const RegionOptions& options, const Layout& layout)
   page_ = kernel_page_size();  // the kernel frees its own pages, whatever a unit is
   page_shift_ = __builtin_ctzll(page_);
   page_count_ = ((size_ - 1) >> page_shift_) + 1;
-  if (getrandom(&cookie_, sizeof cookie_, GRND_NONBLOCK) != sizeof cookie_)
+  if (raw_getrandom(&cookie_, sizeof cookie_) != static_cast<ssize_t>(sizeof cookie_))
     cookie_ = reinterpret_cast<uint64_t>(this);
   cookie_ |= 1;  // never 0, which is what a freed page reads as
 

@@ -190,6 +190,7 @@ class AshmemBackend final : public Backend {
     Result<Layout> layout = make_layout(options.size, options.granularity ? options.granularity : page_size(),
                                         options.max_processes ? options.max_processes : kDefaultSlots);
     if (!layout.ok()) return layout.status();
+    if (Status s = fits_address_space(layout.value()); !s.ok()) return s;
     // What remembered() keeps is never freed. NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks)
     Fd fd = ashmem::open_area(device().source, options.name.c_str(), layout.value().file_size);
     if (!fd.valid()) return Status::System("open", Code::kSystem, "no area to be had from the ashmem device");

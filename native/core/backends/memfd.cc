@@ -109,6 +109,7 @@ class MemfdBackend final : public Backend {
     Result<Layout> layout = make_layout(options.size, options.granularity ? options.granularity : page_size(),
                                         options.max_processes ? options.max_processes : kDefaultSlots);
     if (!layout.ok()) return layout.status();
+    if (Status s = fits_address_space(layout.value()); !s.ok()) return s;
     Fd fd(raw_memfd_create(options.name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!fd.valid()) return Status::System("memfd_create");
     if (ftruncate(fd.get(), static_cast<off_t>(layout.value().file_size)) != 0)

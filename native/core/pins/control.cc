@@ -5,6 +5,7 @@
 namespace ashmem_compat {
 
 Result<Control> Control::map(int fd, const Layout& layout, bool writable) {
+  if (Status s = fits_address_space(layout); !s.ok()) return s;
   const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
   // A small table is all in use soon: one call brings it in for less than a fault for each page.
   const int populate = layout.control_size() <= 4 * page_size() ? MAP_POPULATE : 0;

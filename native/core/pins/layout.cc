@@ -48,12 +48,15 @@ Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_co
       !align_up(cursor, page_size(), &l.file_size)) {
     return too_large();
   }
-  // A file offset is signed, and a mapping has to fit the address space.
-  if (l.file_size > static_cast<uint64_t>(INT64_MAX) || l.file_size > static_cast<uint64_t>(SIZE_MAX)) {
-    return too_large();
-  }
+  // A file offset is signed. Whether the address space has room for the file is for the mapping to say.
+  if (l.file_size > static_cast<uint64_t>(INT64_MAX)) return too_large();
   l.header_offset = l.file_size - kHeaderSize;
   return l;
+}
+
+Status fits_address_space(const Layout& layout) {
+  if (layout.file_size <= SIZE_MAX) return Status::Ok();
+  return {Code::kSystem, ENOMEM, "mmap", "the region is larger than the address space of this process"};
 }
 
 void fill_header(const Layout& l, Header* h) {

@@ -88,6 +88,10 @@ struct Layout {
 // kOutOfRange with a reason when size, granularity or slot_count cannot be, or their sums overflow.
 Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_count);
 
+// ENOMEM of mmap where a process cannot hold that much: in 32 bits a region of 4 GiB is as good a region as any, but not for us. To be
+// asked before a length of it becomes a size_t.
+Status fits_address_space(const Layout& layout);
+
 void fill_header(const Layout& layout, Header* header);
 
 // Reads the layout out of a header that anyone may have written, in a file of `file_size` bytes. kUntrustedFd unless

@@ -11,7 +11,8 @@ size_t page_size();
 // The kernel's own.
 size_t kernel_page_size();
 
-// `bytes` must be a power of two and a multiple of the kernel's page size, or 0 for the kernel's own.
+// `bytes` must be a power of two and a multiple of the kernel's page size, or 0 for what it was at first: the
+// kernel's own, or in test builds what the environment variable ASHMEM_COMPAT_TEST_PAGE_SIZE says.
 void set_page_size_for_tests(size_t bytes);
 
 constexpr bool is_power_of_two(uint64_t v) { return v != 0 && (v & (v - 1)) == 0; }

@@ -16,8 +16,8 @@ namespace ashmem_compat {
 namespace {
 
 // Reads a small file whole. False if it cannot be read or does not fit.
-bool read_file(const char* path, char* buffer, size_t size) {
-  Fd fd(open(path, O_RDONLY | O_CLOEXEC));
+bool read_file(int folder, const char* path, char* buffer, size_t size) {
+  Fd fd(openat(folder, path, O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return false;
   size_t have = 0;
   while (have < size - 1) {
@@ -38,9 +38,9 @@ struct Stat {
 };
 
 // proc(5), /proc/PID/stat. The command name may hold anything, so fields are counted from the last ')'.
-bool read_stat(const char* path, Stat* out) {
+bool read_stat(int folder, const char* path, Stat* out) {
   char text[1024];
-  if (!read_file(path, text, sizeof text)) return false;
+  if (!read_file(folder, path, text, sizeof text)) return false;
   char* at = strrchr(text, ')');
   if (!at || at[1] != ' ') return false;
   out->pid = static_cast<pid_t>(strtol(text, nullptr, 10));
@@ -75,7 +75,7 @@ uint32_t namespace_inode(const char* path, int* error) {
 bool proc_is_ours(pid_t pid_in_stat) {
   if (pid_in_stat != getpid()) return false;
   char text[4096];
-  if (!read_file("/proc/self/status", text, sizeof text)) return true;
+  if (!read_file(AT_FDCWD, "/proc/self/status", text, sizeof text)) return true;
   const char* line = strstr(text, "\nNSpid:");
   if (!line) return true;  // before Linux 4.1
   line += 7;
@@ -94,7 +94,10 @@ ProcessIdentity read_own() {
   ProcessIdentity self;
   self.pid = getpid();
   Stat stat;
-  if (read_stat("/proc/self/stat", &stat) && proc_is_ours(stat.pid)) {
+  // Through the folder: an emulator of another processor (qemu-user) answers for its program's own /proc/self/stat, and then we would
+  // not be who others find under our number.
+  Fd folder(open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.valid() && read_stat(folder.get(), "stat", &stat) && proc_is_ours(stat.pid)) {
     self.start_time = stat.start_time;
     self.image = stat.image;
   }
@@ -145,7 +148,7 @@ bool certainly_dead(const ProcessIdentity& other, int start_time_bits) {
   char path[40];
   snprintf(path, sizeof path, "/proc/%d/stat", static_cast<int>(other.pid));
   Stat stat;
-  if (!read_stat(path, &stat))
+  if (!read_stat(AT_FDCWD, path, &stat))
     return kill(other.pid, 0) != 0 && errno == ESRCH;  // it may have ended meanwhile
   if (stat.pid != other.pid) return false;
   if (other_process(stat.start_time, stat.image)) return true;

@@ -37,6 +37,9 @@
 namespace ashmem_compat {
 namespace {
 
+static_assert(sizeof(off_t) == 8,
+              "files of regions pass 2 GiB in 32-bit processes too: -D_FILE_OFFSET_BITS=64");
+
 [[noreturn]] void run_in_child(int (*call)(void*), void* argument) {
   // Our handlers (Node's, a crash reporter's) must not run in the child: the default action ends it, without a core file.
   signal(SIGSYS, SIG_DFL);
@@ -52,6 +55,10 @@ int raw_memfd_create(const char* name, unsigned flags) {
   return static_cast<int>(syscall(SYS_memfd_create, name, flags));
 }
 
+ssize_t raw_getrandom(void* buffer, size_t size) {
+  return syscall(SYS_getrandom, buffer, size, 1 /* GRND_NONBLOCK */);
+}
+
 int raw_pidfd_open(pid_t pid, unsigned flags) {
   return static_cast<int>(syscall(SYS_pidfd_open, pid, flags));
 }
@@ -63,7 +70,9 @@ ssize_t raw_process_madvise(int pidfd, const iovec* ranges, size_t count, int ad
 Trial try_call(int (*call)(void*), void* argument) {
   Trial trial;
   kernel_page_size();  // computed once, and not for the first time in a child that may have copied a lock on it
-  if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0) {
+  const int filter = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
+  // EINVAL: a kernel without seccomp (or qemu-user, which has none to offer) filters nothing.
+  if (filter == 0 || (filter < 0 && errno == EINVAL)) {
     trial.error = call(argument);
     return trial;
   }

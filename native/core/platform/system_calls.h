@@ -12,6 +12,9 @@ namespace ashmem_compat {
 // memfd_create(2). bionic has a wrapper only from API 30.
 int raw_memfd_create(const char* name, unsigned flags);
 
+// getrandom(2), without waiting. bionic has a wrapper only from API 28. The bytes written, or -1.
+ssize_t raw_getrandom(void* buffer, size_t size);
+
 // pidfd_open(2), Linux 5.3. Not for a thread that may be under a seccomp filter: ask by try_call first.
 int raw_pidfd_open(pid_t pid, unsigned flags);
 // process_madvise(2), Linux 5.10. The bytes advised, or -1. The same goes for it.

@@ -8,10 +8,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <mutex>
 
 #include "core/platform/clock.h"
+#include "core/platform/condition.h"
 #include "core/platform/fd.h"
 #include "core/platform/fork_guard.h"
 #include "core/platform/urgent_thread.h"
@@ -131,7 +131,7 @@ class Watcher {
   uint64_t signal_until_ms_ = 0;
 
   std::mutex mutex_;  // guards what is below
-  std::condition_variable looked_;
+  Condition looked_;
   std::vector<Ear> ears_;
   std::vector<PurgeEar> purge_ears_;
   uint64_t last_purge_ear_ = 0;
@@ -439,7 +439,7 @@ void Watcher::remove(uint64_t purge_ear) {
 void Watcher::wait_for_look(std::unique_lock<std::mutex>& guard) {
   const uint64_t mine = ++looks_begun_;
   kick();
-  looked_.wait_for(guard, std::chrono::milliseconds(kFreshLookMs), [&] { return looks_done_ >= mine; });
+  looked_.wait_for(guard, kFreshLookMs, [&] { return looks_done_ >= mine; });
 }
 
 Verdict Watcher::present(Listener* listener) {
