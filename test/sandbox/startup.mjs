@@ -1,0 +1,12 @@
+// System calls outside an app's list that programs make here only because their libc is glibc, or their Node was built for Linux. Each is
+// named with its reason; nothing else is let through. A call that this project makes itself does not belong here.
+
+/** glibc's spelling of a call: it is let through only on releases that allow what bionic makes of the same function. */
+export const spellings = {};
+
+/** Answered ENOSYS, as by a kernel that does not know them: their callers have another way, and take it on Android too. */
+export const unknown = {
+  set_robust_list: 'glibc, at the start of every thread; bionic has no robust mutexes',
+  rseq: 'glibc, at the start of every thread',
+  clone3: 'glibc, for threads and processes, and falls back to clone, whose flags a filter can see; bionic does not call it',
+};
