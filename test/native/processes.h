@@ -48,6 +48,10 @@ class Child {
   explicit Child(const std::function<int()>& body) {
     fflush(nullptr);
     pid_ = fork();
+    if (pid_ < 0) {
+      perror("fork");
+      abort();  // every other call would then be about all processes, or whichever ends next
+    }
     if (pid_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       _exit(body());
@@ -183,6 +187,27 @@ inline int open_fds() {
   int count = 0;
   for (int fd = 0; fd < 1024; ++fd) count += fcntl(fd, F_GETFD) >= 0;
   return count;
+}
+
+// Whether this user may have as many processes more: an app on Android has 32 in all.
+inline bool room_for_processes(int count) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return false;
+  std::vector<pid_t> children;
+  while (static_cast<int>(children.size()) < count) {
+    const pid_t child = fork();
+    if (child < 0) break;
+    if (child == 0) {
+      close(ends[1]);
+      char byte;
+      _exit(read(ends[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    children.push_back(child);
+  }
+  close(ends[1]);
+  close(ends[0]);
+  for (const pid_t child : children) waitpid(child, nullptr, 0);
+  return static_cast<int>(children.size()) == count;
 }
 
 // Processes that attach and do nothing: `count` of them take the lowest slots.
