@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@
 #include "core/pins/words.h"
 #include "core/platform/page.h"
 #include "core/platform/stage.h"
+#include "core/platform/system_calls.h"
 
 namespace ashmem_compat::testing {
 
@@ -127,6 +129,23 @@ inline bool on(const char* name) { return strcmp(test_backend().name(), name) ==
 inline bool makes_memfds() { return on("memfd"); }
 // It leaves what is unpinned to the kernel.
 inline bool kernel_discards() { return on("ashmem"); }
+
+// Whether a memfd's file can be opened once more, which Android refuses to apps.
+inline bool may_open_again(int fd) {
+  char path[40];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  return Fd(open(path, O_RDONLY | O_CLOEXEC)).valid();
+}
+
+// Whether the kernel has the call and a filter lets us make it: with arguments that make it fail.
+inline bool has_call(long number) {
+  const Trial trial = try_call(
+      [](void* call) {
+        return syscall(*static_cast<long*>(call), -1, 0, 0, 0, 0, 0) < 0 && errno == ENOSYS ? ENOSYS : 0;
+      },
+      &number);
+  return !trial.killed && trial.error == 0;
+}
 
 // From here on a discard through `fd` fails, with the errno that is returned: by a seal, which stays, or where files have
 // none, because mappings that are locked are not to be punched. 0: not to be had here.
