@@ -99,6 +99,19 @@ static void hide(const char *path) {
   }
 }
 
+// The user has a name, as on Android: programs ask for it.
+static void name_user(uid_t uid) {
+  FILE *from = fopen("/etc/passwd", "re");
+  FILE *to = fopen("/dev/.passwd", "we");
+  char line[1024];
+  while (from && to && fgets(line, sizeof line, from)) fputs(line, to);
+  if (to) fprintf(to, "u0_a%u:x:%u:%u::/tmp:/bin/sh\n", uid - 10000, uid, uid);
+  if (from) fclose(from);
+  if (to) fclose(to);
+  chmod("/dev/.passwd", 0644);
+  must_mount("/dev/.passwd", "/etc/passwd", NULL, MS_BIND, NULL);
+}
+
 void make_view(const struct policy *policy) {
   must_mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
   if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=invisible") != 0) {
@@ -106,6 +119,7 @@ void make_view(const struct policy *policy) {
   }
   make_reachable(policy);
   make_devices(policy);
+  name_user(policy->uid);
   close(open("/dev/.hidden", O_CREAT | O_CLOEXEC | O_WRONLY, 0));
   for (size_t i = 0; i < policy->hidden_count; ++i) hide(policy->hidden[i]);
   char data[64];
