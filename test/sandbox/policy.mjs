@@ -26,18 +26,19 @@ let known;
 function numberOf(name) {
   if (!known) {
     // Newer than the headers of Debian 12.
-    known = new Map([
-      ['mseal', 462],
-    ]);
+    known = new Map([['mseal', 462]]);
     const defines = run(process.env.CC ?? 'cc', ['-E', '-dM', '-'], '#include <asm/unistd.h>\n');
-    for (const [, call, number] of defines.matchAll(/^#define __NR_(\w+) (\d+)$/gm)) known.set(call, Number(number));
+    for (const [, call, number] of defines.matchAll(/^#define __NR_(\w+) (\d+)$/gm))
+      known.set(call, Number(number));
   }
   if (!known.has(name)) throw new Error(`${name}: no system call of x86-64 that this machine's headers know`);
   return known.get(name);
 }
 
 export function callsOf(release) {
-  return readFileSync(join(here, 'releases', release.calls), 'utf8').split('\n').filter(Boolean);
+  return readFileSync(join(here, 'releases', release.calls), 'utf8')
+    .split('\n')
+    .filter(Boolean);
 }
 
 export function release(name) {
@@ -49,8 +50,12 @@ export function release(name) {
 /** The path of the policy file. `writable`: folders that the command finds empty and may write to. */
 export function writePolicy(row, { device = row.device, observe = false, writable = [] } = {}) {
   const listed = callsOf(row);
-  const spelled = Object.entries(spellings).filter(([, there]) => listed.includes(there)).map(([here]) => here);
-  const calls = [...new Set([...listed, ...spelled])].filter((name) => !Object.hasOwn(unknown, name) || listed.includes(name));
+  const spelled = Object.entries(spellings)
+    .filter(([, there]) => listed.includes(there))
+    .map(([here]) => here);
+  const calls = [...new Set([...listed, ...spelled])].filter(
+    (name) => !Object.hasOwn(unknown, name) || listed.includes(name),
+  );
   const missing = Object.keys(unknown).filter((name) => name === 'clone3' || !listed.includes(name));
   const lines = [
     'uid 10123',
@@ -61,7 +66,9 @@ export function writePolicy(row, { device = row.device, observe = false, writabl
     ...calls.map((name) => `call ${numberOf(name)}`),
     ...missing.map((name) => `unknown ${numberOf(name)}`),
     ...row.hidden.map((path) => `hide ${path}`),
-    ...[root, realpathSync(join(root, 'node_modules')), dirname(process.execPath)].map((path) => `keep ${path}`),
+    ...[root, realpathSync(join(root, 'node_modules')), dirname(process.execPath)].map(
+      (path) => `keep ${path}`,
+    ),
     ...writable.map((path) => `scratch ${path}`),
   ];
   mkdirSync(build, { recursive: true });
@@ -72,11 +79,21 @@ export function writePolicy(row, { device = row.device, observe = false, writabl
 
 /** The path of the launcher, compiled anew: it takes half a second. */
 export function buildLauncher() {
-  if (process.platform !== 'linux' || process.arch !== 'x64') throw new Unavailable('the lists and the filter are for x86-64');
+  if (process.platform !== 'linux' || process.arch !== 'x64')
+    throw new Unavailable('the lists and the filter are for x86-64');
   mkdirSync(build, { recursive: true });
   const program = join(build, 'launcher');
   const sources = ['main.c', 'view.c', 'enter.c', 'supervisor.c'].map((name) => join(here, 'launcher', name));
-  run(process.env.CC ?? 'cc', ['-std=gnu11', '-O1', '-Wall', '-Wextra', '-Werror', ...sources, '-o', program]);
+  run(process.env.CC ?? 'cc', [
+    '-std=gnu11',
+    '-O1',
+    '-Wall',
+    '-Wextra',
+    '-Werror',
+    ...sources,
+    '-o',
+    program,
+  ]);
   return program;
 }
 

@@ -18,7 +18,8 @@ function parse(words) {
     if (word === '--release') options.release = value;
     else if (word === '--device' && ['absent', 'denied'].includes(value)) options.device = value;
     else if (word === '--writable' && value) options.writable.push(value);
-    else if (word === '--env' && value?.includes('=')) options.env[value.split('=', 1)[0]] = value.slice(value.indexOf('=') + 1);
+    else if (word === '--env' && value?.includes('='))
+      options.env[value.split('=', 1)[0]] = value.slice(value.indexOf('=') + 1);
     else throw new Error(`${word} ${value ?? ''}: no such option, or not a value for it`);
   }
   if (words.length === 0) throw new Error('which command?');

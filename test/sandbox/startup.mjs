@@ -30,6 +30,8 @@ export const unknown = {
   set_robust_list: 'glibc, at the start of every thread; bionic has no robust mutexes',
   rseq: 'glibc, at the start of every thread',
   statx: 'libuv, which falls back to fstatat; the list has it from Android 11 on',
-  pkey_alloc: 'V8, which then goes without memory protection keys; Node for Android is built without glibc, whose wrapper V8 looks for',
-  clone3: 'glibc, for threads and processes, and falls back to clone, whose flags a filter can see; bionic does not call it',
+  pkey_alloc:
+    'V8, which then goes without memory protection keys; Node for Android is built without glibc, whose wrapper V8 looks for',
+  clone3:
+    'glibc, for threads and processes, and falls back to clone, whose flags a filter can see; bionic does not call it',
 };

@@ -12,8 +12,19 @@ import { suites } from './suites.mjs';
 
 function buildSelfTest() {
   const source = join(root, 'test/sandbox/self/sandbox_test.cc');
-  const args = ['-std=c++17', '-O1', '-Wall', '-Wextra', '-Werror', `-I${join(root, 'test')}`, source, '-pthread'];
-  const child = spawnSync(process.env.CXX ?? 'c++', [...args, '-o', join(build, 'sandbox_test')], { stdio: 'inherit' });
+  const args = [
+    '-std=c++17',
+    '-O1',
+    '-Wall',
+    '-Wextra',
+    '-Werror',
+    `-I${join(root, 'test')}`,
+    source,
+    '-pthread',
+  ];
+  const child = spawnSync(process.env.CXX ?? 'c++', [...args, '-o', join(build, 'sandbox_test')], {
+    stdio: 'inherit',
+  });
   if (child.status !== 0) throw new Error(`${source} does not compile`);
 }
 
@@ -34,9 +45,14 @@ function runSuite(launcher, row, suite, device) {
   });
   const seconds = ((performance.now() - begin) / 1000).toFixed(0);
   // Nothing but a launcher that finds no way to begin ends the first suite with 77.
-  if (child.status === 77 && name === 'self') throw new Unavailable('the sandbox cannot be made here; the reason is above');
+  if (child.status === 77 && name === 'self')
+    throw new Unavailable('the sandbox cannot be made here; the reason is above');
   const passed = child.status === 0;
-  const what = passed ? 'passed' : child.error ? 'failed, not done' : `failed with ${child.status ?? child.signal}`;
+  const what = passed
+    ? 'passed'
+    : child.error
+      ? 'failed, not done'
+      : `failed with ${child.status ?? child.signal}`;
   const line = `--- ${title}: ${what} in ${seconds} s`;
   console.log(line);
   return { passed, line };
@@ -46,9 +62,13 @@ function test(words) {
   const named = releases.filter(({ name }) => words.includes(name));
   const rows = named.length > 0 ? named : releases;
   const others = words.filter((word) => !releases.some(({ name }) => name === word));
-  const chosen = suites.filter(({ name }) => others.length === 0 || others.some((word) => name.includes(word)));
+  const chosen = suites.filter(
+    ({ name }) => others.length === 0 || others.some((word) => name.includes(word)),
+  );
   if (chosen.length === 0) {
-    throw new Error(`releases: ${releases.map(({ name }) => name)}; suites: ${suites.map(({ name }) => name)}`);
+    throw new Error(
+      `releases: ${releases.map(({ name }) => name)}; suites: ${suites.map(({ name }) => name)}`,
+    );
   }
   const launcher = buildLauncher();
   buildSelfTest();
@@ -56,7 +76,8 @@ function test(words) {
   for (const row of rows) {
     for (const suite of chosen) {
       if (!(suite.releases?.includes(row.name) ?? true)) continue;
-      for (const device of suite.devices ?? [row.device]) outcomes.push(runSuite(launcher, row, suite, device));
+      for (const device of suite.devices ?? [row.device])
+        outcomes.push(runSuite(launcher, row, suite, device));
     }
   }
   console.log(`\n${outcomes.map(({ line }) => line).join('\n')}`);

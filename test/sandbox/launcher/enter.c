@@ -33,7 +33,8 @@ static void answer_call(int call, unsigned action) {
 }
 
 // What is told apart by an argument: where `call` is, the accumulator holds the number again on the way out.
-static void judge_if(const struct policy *policy, int call, size_t argument, const unsigned *values, unsigned char count) {
+static void judge_if(const struct policy* policy, int call, size_t argument, const unsigned* values,
+                     unsigned char count) {
   if (!is_listed(policy, call)) return;
   add(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call, 0, (unsigned char)(count + 3));
   load(offsetof(struct seccomp_data, args) + argument * sizeof(__u64));
@@ -45,12 +46,13 @@ static void judge_if(const struct policy *policy, int call, size_t argument, con
 }
 
 // Outside the list: SIGSYS. In it, and of no interest: allowed, which the kernel remembers per call. The rest is for the supervisor.
-static void compile(const struct policy *policy) {
+static void compile(const struct policy* policy) {
   load(offsetof(struct seccomp_data, arch));
   add(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
   answer(SECCOMP_RET_TRAP);
   load(offsetof(struct seccomp_data, nr));
-  for (size_t i = 0; i < policy->unknown_count; ++i) answer_call(policy->unknown[i], SECCOMP_RET_ERRNO | ENOSYS);
+  for (size_t i = 0; i < policy->unknown_count; ++i)
+    answer_call(policy->unknown[i], SECCOMP_RET_ERRNO | ENOSYS);
 
   // A new process is counted, a new thread is not.
   if (is_listed(policy, SYS_clone)) {
@@ -60,11 +62,12 @@ static void compile(const struct policy *policy) {
     answer(SECCOMP_RET_ALLOW);
     answer(SECCOMP_RET_USER_NOTIF);
   }
-  static const unsigned locks[] = {F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETLEASE};
+  static const unsigned locks[] = {F_GETLK,     F_SETLK,      F_SETLKW,  F_OFD_GETLK,
+                                   F_OFD_SETLK, F_OFD_SETLKW, F_SETLEASE};
   judge_if(policy, SYS_fcntl, 1, locks, sizeof locks / sizeof *locks);
-  static const int judged[] = {SYS_vfork, SYS_fork,     SYS_open,   SYS_openat, SYS_creat,    SYS_ioctl,
-                               SYS_flock, SYS_fchmod,   SYS_fchown, SYS_chmod,  SYS_fchmodat, SYS_fsetxattr,
-                               SYS_fremovexattr, SYS_truncate, SYS_utimensat};
+  static const int judged[] = {SYS_vfork,    SYS_fork,      SYS_open,         SYS_openat,   SYS_creat,
+                               SYS_ioctl,    SYS_flock,     SYS_fchmod,       SYS_fchown,   SYS_chmod,
+                               SYS_fchmodat, SYS_fsetxattr, SYS_fremovexattr, SYS_truncate, SYS_utimensat};
   for (size_t i = 0; i < sizeof judged / sizeof *judged; ++i) {
     if (is_listed(policy, judged[i])) answer_call(judged[i], SECCOMP_RET_USER_NOTIF);
   }
@@ -75,10 +78,11 @@ static void compile(const struct policy *policy) {
 static void drop_rights(uid_t uid) {
   for (int right = 0; right < 64; ++right) prctl(PR_CAPBSET_DROP, right, 0, 0, 0);
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-  if (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0) give_up("uid %u", uid);
+  if (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)
+    give_up("uid %u", uid);
 }
 
-int enter(const struct policy *policy) {
+int enter(const struct policy* policy) {
   compile(policy);
   drop_rights(policy->uid);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) give_up("no_new_privs");

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-void give_up(const char *format, ...) {
+void give_up(const char* format, ...) {
   const int error = errno;
   va_list arguments;
   va_start(arguments, format);
@@ -30,7 +30,7 @@ void give_up(const char *format, ...) {
   _exit(77);
 }
 
-static void append(char **list, size_t *count, const char *value) {
+static void append(char** list, size_t* count, const char* value) {
   if (*count == kMaxPaths) {
     errno = E2BIG;
     give_up("%s", value);
@@ -38,7 +38,7 @@ static void append(char **list, size_t *count, const char *value) {
   list[(*count)++] = strdup(value);
 }
 
-static void number(int *list, size_t *count, const char *value) {
+static void number(int* list, size_t* count, const char* value) {
   if (*count == kMaxCalls) {
     errno = E2BIG;
     give_up("call %s", value);
@@ -47,26 +47,36 @@ static void number(int *list, size_t *count, const char *value) {
 }
 
 // A line is a word, a space, and a value.
-void read_policy(const char *path, struct policy *out) {
+void read_policy(const char* path, struct policy* out) {
   memset(out, 0, sizeof *out);
-  FILE *file = fopen(path, "re");
+  FILE* file = fopen(path, "re");
   if (!file) give_up("%s", path);
   char line[4096];
   while (fgets(line, sizeof line, file)) {
     line[strcspn(line, "\n")] = 0;
-    char *value = strchr(line, ' ');
+    char* value = strchr(line, ' ');
     if (!value) continue;
     *value++ = 0;
-    if (!strcmp(line, "uid")) out->uid = (uid_t)atoi(value);
-    else if (!strcmp(line, "children")) out->children = atoi(value);
-    else if (!strcmp(line, "device")) snprintf(out->device, sizeof out->device, "%s", value);
-    else if (!strcmp(line, "cgroup")) snprintf(out->cgroup, sizeof out->cgroup, "%s", value);
-    else if (!strcmp(line, "observe")) out->observe = atoi(value) != 0;
-    else if (!strcmp(line, "call")) number(out->calls, &out->call_count, value);
-    else if (!strcmp(line, "unknown")) number(out->unknown, &out->unknown_count, value);
-    else if (!strcmp(line, "hide")) append(out->hidden, &out->hidden_count, value);
-    else if (!strcmp(line, "keep")) append(out->kept, &out->kept_count, value);
-    else if (!strcmp(line, "scratch")) append(out->scratch, &out->scratch_count, value);
+    if (!strcmp(line, "uid"))
+      out->uid = (uid_t)atoi(value);
+    else if (!strcmp(line, "children"))
+      out->children = atoi(value);
+    else if (!strcmp(line, "device"))
+      snprintf(out->device, sizeof out->device, "%s", value);
+    else if (!strcmp(line, "cgroup"))
+      snprintf(out->cgroup, sizeof out->cgroup, "%s", value);
+    else if (!strcmp(line, "observe"))
+      out->observe = atoi(value) != 0;
+    else if (!strcmp(line, "call"))
+      number(out->calls, &out->call_count, value);
+    else if (!strcmp(line, "unknown"))
+      number(out->unknown, &out->unknown_count, value);
+    else if (!strcmp(line, "hide"))
+      append(out->hidden, &out->hidden_count, value);
+    else if (!strcmp(line, "keep"))
+      append(out->kept, &out->kept_count, value);
+    else if (!strcmp(line, "scratch"))
+      append(out->scratch, &out->scratch_count, value);
     else {
       errno = EINVAL;
       give_up("%s: %s", path, line);
@@ -75,7 +85,7 @@ void read_policy(const char *path, struct policy *out) {
   fclose(file);
 }
 
-bool is_listed(const struct policy *policy, int call) {
+bool is_listed(const struct policy* policy, int call) {
   for (size_t i = 0; i < policy->call_count; ++i) {
     if (policy->calls[i] == call) return true;
   }
@@ -96,8 +106,9 @@ static void send_fd(int to, int fd) {
     struct cmsghdr align;
   } control = {{0}};
   struct iovec bytes = {&byte, 1};
-  struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  struct msghdr message = {
+      .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  struct cmsghdr* header = CMSG_FIRSTHDR(&message);
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(sizeof fd);
@@ -113,16 +124,17 @@ static int receive_fd(int from) {
     struct cmsghdr align;
   } control = {{0}};
   struct iovec bytes = {&byte, 1};
-  struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  struct msghdr message = {
+      .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
   if (recvmsg(from, &message, MSG_CMSG_CLOEXEC) != 1) return -1;
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  struct cmsghdr* header = CMSG_FIRSTHDR(&message);
   if (!header || header->cmsg_type != SCM_RIGHTS) return -1;
   int fd;
   memcpy(&fd, CMSG_DATA(header), sizeof fd);
   return fd;
 }
 
-static int first_process(const struct policy *policy, char **command) {
+static int first_process(const struct policy* policy, char** command) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   make_view(policy);
   int ends[2];
@@ -148,7 +160,7 @@ static int first_process(const struct policy *policy, char **command) {
   return supervise(policy, listener, child);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc < 3) {
     fprintf(stderr, "usage: %s POLICY COMMAND ...\n", argv[0]);
     return 2;

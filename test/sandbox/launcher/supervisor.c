@@ -26,7 +26,7 @@
 
 enum { kGoOn = 0 };  // a verdict is an errno, or this: the kernel decides
 
-static bool leads_to_memfd(const char *link) {
+static bool leads_to_memfd(const char* link) {
   char target[64];
   const ssize_t length = readlink(link, target, sizeof target - 1);
   if (length < 0) return false;
@@ -44,7 +44,7 @@ static bool fd_is_memfd(pid_t thread, int fd) {
 static pid_t process_of(pid_t thread) {
   char path[64], line[256];
   snprintf(path, sizeof path, "/proc/%d/status", thread);
-  FILE *file = fopen(path, "re");
+  FILE* file = fopen(path, "re");
   int process = thread;
   while (file && fgets(line, sizeof line, file)) {
     if (sscanf(line, "Tgid: %d", &process) == 1) break;
@@ -53,14 +53,14 @@ static pid_t process_of(pid_t thread) {
   return process;
 }
 
-static bool read_text(pid_t thread, unsigned long address, char *out, size_t size) {
+static bool read_text(pid_t thread, unsigned long address, char* out, size_t size) {
   size_t have = 0;
   while (have < size) {
     // Up to the end of a page at a time: the next one may not be mapped.
     size_t want = 4096 - (address + have) % 4096;
     if (want > size - have) want = size - have;
     struct iovec to = {out + have, want};
-    struct iovec from = {(void *)(address + have), want};
+    struct iovec from = {(void*)(address + have), want};
     const ssize_t got = process_vm_readv(thread, &to, 1, &from, 1, 0);
     if (got <= 0) return false;
     if (memchr(out + have, 0, (size_t)got)) return true;
@@ -69,27 +69,30 @@ static bool read_text(pid_t thread, unsigned long address, char *out, size_t siz
   return false;
 }
 
-static const char *after(const char *path, const char *start) {
+static const char* after(const char* path, const char* start) {
   const size_t length = strlen(start);
-  return strncmp(path, start, length) == 0 && (path[length] == 0 || path[length] == '/') ? path + length : NULL;
+  return strncmp(path, start, length) == 0 && (path[length] == 0 || path[length] == '/') ? path + length
+                                                                                         : NULL;
 }
 
 // The path as the supervisor has to write it to reach the same file. False where it can lead neither to an fd nor to /proc.
-static bool in_proc(pid_t thread, int folder, const char *path, char *out, size_t size) {
+static bool in_proc(pid_t thread, int folder, const char* path, char* out, size_t size) {
   char whole[8192];
   if (*path == '/') {
     snprintf(whole, sizeof whole, "%s", path);
   } else {
     char link[64];
-    if (folder == AT_FDCWD) snprintf(link, sizeof link, "/proc/%d/cwd", thread);
-    else snprintf(link, sizeof link, "/proc/%d/fd/%d", thread, folder);
+    if (folder == AT_FDCWD)
+      snprintf(link, sizeof link, "/proc/%d/cwd", thread);
+    else
+      snprintf(link, sizeof link, "/proc/%d/fd/%d", thread, folder);
     char base[4096];
     const ssize_t length = readlink(link, base, sizeof base - 1);
     if (length < 0) return false;
     base[length] = 0;
     snprintf(whole, sizeof whole, "%s/%s", base, path);
   }
-  const char *rest;
+  const char* rest;
   if ((rest = after(whole, "/proc/self"))) {
     snprintf(out, size, "/proc/%d%s", process_of(thread), rest);
   } else if ((rest = after(whole, "/proc/thread-self"))) {
@@ -106,7 +109,7 @@ static bool in_proc(pid_t thread, int folder, const char *path, char *out, size_
   return true;
 }
 
-static bool path_is_memfd(const char *path) {
+static bool path_is_memfd(const char* path) {
   const int fd = open(path, O_PATH | O_CLOEXEC);
   if (fd < 0) return false;
   char link[32];
@@ -117,18 +120,19 @@ static bool path_is_memfd(const char *path) {
 }
 
 // The pid in /proc/PID/cgroup or /proc/PID/task/TID/cgroup, or 0.
-static int whose_cgroup(const char *path) {
+static int whose_cgroup(const char* path) {
   int process = 0, task = 0, end = 0;
   if (sscanf(path, "/proc/%d/cgroup%n", &process, &end) == 1 && end && !path[end]) return process;
-  if (sscanf(path, "/proc/%d/task/%d/cgroup%n", &process, &task, &end) == 2 && end && !path[end]) return process;
+  if (sscanf(path, "/proc/%d/task/%d/cgroup%n", &process, &task, &end) == 2 && end && !path[end])
+    return process;
   return 0;
 }
 
 // Answers an open with an fd of a file that reads as an app's /proc/PID/cgroup does. False if that cannot be.
-static bool give_cgroup(const struct policy *policy, int listener, __u64 id, int process, bool cloexec) {
+static bool give_cgroup(const struct policy* policy, int listener, __u64 id, int process, bool cloexec) {
   const int file = open("/dev", O_TMPFILE | O_RDWR | O_CLOEXEC, 0444);
   if (file < 0) return false;
-  for (const char *at = policy->cgroup; *at;) {
+  for (const char* at = policy->cgroup; *at;) {
     if (at[0] == '%' && at[1] == 'd') {
       dprintf(file, "%d", process);
       at += 2;
@@ -145,14 +149,16 @@ static bool give_cgroup(const struct policy *policy, int listener, __u64 id, int
   const int reader = open(link, O_RDONLY | O_CLOEXEC);
   close(file);
   if (reader < 0) return false;
-  struct seccomp_notif_addfd give = {.id = id, .flags = SECCOMP_ADDFD_FLAG_SEND, .srcfd = (__u32)reader,
+  struct seccomp_notif_addfd give = {.id = id,
+                                     .flags = SECCOMP_ADDFD_FLAG_SEND,
+                                     .srcfd = (__u32)reader,
                                      .newfd_flags = cloexec ? O_CLOEXEC : 0};
   const int given = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &give);
   close(reader);
   return given >= 0;
 }
 
-static bool is_zombie(const char *pid) {
+static bool is_zombie(const char* pid) {
   char path[300], text[256];
   snprintf(path, sizeof path, "/proc/%s/stat", pid);
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -161,17 +167,18 @@ static bool is_zombie(const char *pid) {
   close(fd);
   if (length <= 0) return true;
   text[length] = 0;
-  const char *end = strrchr(text, ')');
+  const char* end = strrchr(text, ')');
   return end && end[1] == ' ' && (end[2] == 'Z' || end[2] == 'X');
 }
 
 // Living processes of the app, but for the first.
 static int count_children(void) {
   int count = 0;
-  DIR *folder = opendir("/proc");
+  DIR* folder = opendir("/proc");
   if (!folder) return 0;
-  for (struct dirent *entry; (entry = readdir(folder));) {
-    if (isdigit((unsigned char)entry->d_name[0]) && strcmp(entry->d_name, "1") && !is_zombie(entry->d_name)) ++count;
+  for (struct dirent* entry; (entry = readdir(folder));) {
+    if (isdigit((unsigned char)entry->d_name[0]) && strcmp(entry->d_name, "1") && !is_zombie(entry->d_name))
+      ++count;
   }
   closedir(folder);
   return count - 1;
@@ -185,14 +192,12 @@ static bool harmless_ioctl(unsigned request) {
     case FS_IOC_GETFLAGS:
     case FS_IOC_GETVERSION:
     case FIONBIO:
-    case FIOASYNC:
-      return true;
-    default:
-      return false;
+    case FIOASYNC: return true;
+    default: return false;
   }
 }
 
-static int judge_path(pid_t thread, int folder, unsigned long address, char *where, size_t size) {
+static int judge_path(pid_t thread, int folder, unsigned long address, char* where, size_t size) {
   char path[4096];
   *where = 0;
   if (!address || !read_text(thread, address, path, sizeof path)) return kGoOn;
@@ -201,7 +206,7 @@ static int judge_path(pid_t thread, int folder, unsigned long address, char *whe
 }
 
 // Names a forbidden call once.
-static void observe(const struct policy *policy, int call) {
+static void observe(const struct policy* policy, int call) {
   static bool seen[1024];
   if (is_listed(policy, call) || call < 0 || call >= 1024 || seen[call]) return;
   seen[call] = true;
@@ -209,15 +214,14 @@ static void observe(const struct policy *policy, int call) {
 }
 
 // An errno or kGoOn; -1: answered already.
-static int judge(const struct policy *policy, int listener, const struct seccomp_notif *asked) {
+static int judge(const struct policy* policy, int listener, const struct seccomp_notif* asked) {
   const pid_t thread = (pid_t)asked->pid;
-  const __u64 *arguments = asked->data.args;
+  const __u64* arguments = asked->data.args;
   char where[8300];
   switch (asked->data.nr) {
     case SYS_clone:
     case SYS_fork:
-    case SYS_vfork:
-      return count_children() >= policy->children ? EAGAIN : kGoOn;
+    case SYS_vfork: return count_children() >= policy->children ? EAGAIN : kGoOn;
     case SYS_ioctl:
       if (harmless_ioctl((unsigned)arguments[1])) return kGoOn;
       return fd_is_memfd(thread, (int)arguments[0]) ? EACCES : kGoOn;
@@ -226,47 +230,46 @@ static int judge(const struct policy *policy, int listener, const struct seccomp
     case SYS_fchmod:
     case SYS_fchown:
     case SYS_fsetxattr:
-    case SYS_fremovexattr:
-      return fd_is_memfd(thread, (int)arguments[0]) ? EACCES : kGoOn;
+    case SYS_fremovexattr: return fd_is_memfd(thread, (int)arguments[0]) ? EACCES : kGoOn;
     case SYS_utimensat:
       if (arguments[1] == 0) return fd_is_memfd(thread, (int)arguments[0]) ? EACCES : kGoOn;
       return judge_path(thread, (int)arguments[0], arguments[1], where, sizeof where);
-    case SYS_fchmodat:
-      return judge_path(thread, (int)arguments[0], arguments[1], where, sizeof where);
+    case SYS_fchmodat: return judge_path(thread, (int)arguments[0], arguments[1], where, sizeof where);
     case SYS_truncate:
-    case SYS_chmod:
-      return judge_path(thread, AT_FDCWD, arguments[0], where, sizeof where);
+    case SYS_chmod: return judge_path(thread, AT_FDCWD, arguments[0], where, sizeof where);
     case SYS_creat:
     case SYS_open:
     case SYS_openat: {
       const bool at = asked->data.nr == SYS_openat;
-      const int verdict = judge_path(thread, at ? (int)arguments[0] : AT_FDCWD, arguments[at], where, sizeof where);
+      const int verdict =
+          judge_path(thread, at ? (int)arguments[0] : AT_FDCWD, arguments[at], where, sizeof where);
       const int process = whose_cgroup(where);
       if (verdict != kGoOn || !process || asked->data.nr == SYS_creat) return verdict;
       const __u64 flags = arguments[at + 1];
       if ((flags & O_ACCMODE) != O_RDONLY || access(where, R_OK) != 0) return kGoOn;
       return give_cgroup(policy, listener, asked->id, process, flags & O_CLOEXEC) ? -1 : EACCES;
     }
-    default:
-      observe(policy, asked->data.nr);
-      return kGoOn;
+    default: observe(policy, asked->data.nr); return kGoOn;
   }
 }
 
-int supervise(const struct policy *policy, int listener, pid_t child) {
+int supervise(const struct policy* policy, int listener, pid_t child) {
   struct seccomp_notif_sizes sizes;
   if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) != 0) give_up("sizes of notifications");
-  const size_t asked_size = sizes.seccomp_notif > sizeof(struct seccomp_notif) ? sizes.seccomp_notif : sizeof(struct seccomp_notif);
-  const size_t reply_size =
-      sizes.seccomp_notif_resp > sizeof(struct seccomp_notif_resp) ? sizes.seccomp_notif_resp : sizeof(struct seccomp_notif_resp);
-  struct seccomp_notif *asked = calloc(1, asked_size);
-  struct seccomp_notif_resp *reply = calloc(1, reply_size);
+  const size_t asked_size =
+      sizes.seccomp_notif > sizeof(struct seccomp_notif) ? sizes.seccomp_notif : sizeof(struct seccomp_notif);
+  const size_t reply_size = sizes.seccomp_notif_resp > sizeof(struct seccomp_notif_resp)
+                                ? sizes.seccomp_notif_resp
+                                : sizeof(struct seccomp_notif_resp);
+  struct seccomp_notif* asked = calloc(1, asked_size);
+  struct seccomp_notif_resp* reply = calloc(1, reply_size);
 
   sigset_t deaths;
   sigemptyset(&deaths);
   sigaddset(&deaths, SIGCHLD);
   sigprocmask(SIG_BLOCK, &deaths, NULL);
-  struct pollfd heard[] = {{listener, POLLIN, 0}, {signalfd(-1, &deaths, SFD_CLOEXEC | SFD_NONBLOCK), POLLIN, 0}};
+  struct pollfd heard[] = {{listener, POLLIN, 0},
+                           {signalfd(-1, &deaths, SFD_CLOEXEC | SFD_NONBLOCK), POLLIN, 0}};
   for (;;) {
     // The first process may have ended before the signal was held back.
     int status = 0;
@@ -286,8 +289,10 @@ int supervise(const struct policy *policy, int listener, pid_t child) {
     if (verdict < 0) continue;
     memset(reply, 0, reply_size);
     reply->id = asked->id;
-    if (verdict == kGoOn) reply->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-    else reply->error = -verdict;
+    if (verdict == kGoOn)
+      reply->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+    else
+      reply->error = -verdict;
     ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, reply);  // fails if the caller was killed meanwhile
   }
 }

@@ -12,14 +12,15 @@
 
 #include "sandbox.h"
 
-static void must_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data) {
+static void must_mount(const char* source, const char* target, const char* type, unsigned long flags,
+                       const char* data) {
   if (mount(source, target, type, flags, data) != 0) give_up("mount %s on %s", type ? type : source, target);
 }
 
-static void make_folders(const char *path) {
+static void make_folders(const char* path) {
   char part[4096];
   snprintf(part, sizeof part, "%s", path);
-  for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+  for (char* slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
     *slash = 0;
     mkdir(part, 0755);
     *slash = '/';
@@ -28,8 +29,8 @@ static void make_folders(const char *path) {
 }
 
 // The topmost folder on the way to `path` that other users may not enter. False if there is none.
-static bool closed_above(const char *path, char *out, size_t size) {
-  for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+static bool closed_above(const char* path, char* out, size_t size) {
+  for (const char* slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
     snprintf(out, size, "%.*s", (int)(slash - path), path);
     struct stat st;
     if (stat(out, &st) == 0 && !(st.st_mode & S_IXOTH)) return true;
@@ -38,7 +39,7 @@ static bool closed_above(const char *path, char *out, size_t size) {
 }
 
 // An empty /tmp, and empty folders in place of those that are closed to other users; in them, what must stay reachable.
-static void make_reachable(const struct policy *policy) {
+static void make_reachable(const struct policy* policy) {
   int fds[kMaxPaths];
   for (size_t i = 0; i < policy->kept_count; ++i) {
     fds[i] = open(policy->kept[i], O_PATH | O_CLOEXEC);
@@ -47,7 +48,8 @@ static void make_reachable(const struct policy *policy) {
   must_mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
   for (size_t i = 0; i < policy->kept_count; ++i) {
     char closed[4096];
-    if (closed_above(policy->kept[i], closed, sizeof closed)) must_mount("tmpfs", closed, "tmpfs", 0, "mode=755");
+    if (closed_above(policy->kept[i], closed, sizeof closed))
+      must_mount("tmpfs", closed, "tmpfs", 0, "mode=755");
   }
   for (size_t i = 0; i < policy->kept_count; ++i) {
     struct stat now, before;
@@ -62,8 +64,8 @@ static void make_reachable(const struct policy *policy) {
 }
 
 // Nodes that every app may use, and no /dev/shm.
-static void make_devices(const struct policy *policy) {
-  static const char *const nodes[] = {"null", "zero", "full", "random", "urandom", "tty"};
+static void make_devices(const struct policy* policy) {
+  static const char* const nodes[] = {"null", "zero", "full", "random", "urandom", "tty"};
   char from[64], to[64];
   int kept[sizeof nodes / sizeof *nodes];
   for (size_t i = 0; i < sizeof nodes / sizeof *nodes; ++i) {
@@ -81,15 +83,15 @@ static void make_devices(const struct policy *policy) {
   }
   mkdir("/dev/pts", 0755);
   mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620");
-  if (symlink("pts/ptmx", "/dev/ptmx") || symlink("/proc/self/fd", "/dev/fd") || symlink("fd/0", "/dev/stdin") ||
-      symlink("fd/1", "/dev/stdout") || symlink("fd/2", "/dev/stderr")) {
+  if (symlink("pts/ptmx", "/dev/ptmx") || symlink("/proc/self/fd", "/dev/fd") ||
+      symlink("fd/0", "/dev/stdin") || symlink("fd/1", "/dev/stdout") || symlink("fd/2", "/dev/stderr")) {
     give_up("/dev");
   }
   if (!strcmp(policy->device, "denied")) close(open("/dev/ashmem", O_CREAT | O_CLOEXEC | O_WRONLY, 0));
 }
 
 // EACCES for whoever opens it, or anything in it, as the security module has it.
-static void hide(const char *path) {
+static void hide(const char* path) {
   struct stat st;
   if (stat(path, &st) != 0) return;
   if (S_ISDIR(st.st_mode)) {
@@ -101,8 +103,8 @@ static void hide(const char *path) {
 
 // The user has a name, as on Android: programs ask for it.
 static void name_user(uid_t uid) {
-  FILE *from = fopen("/etc/passwd", "re");
-  FILE *to = fopen("/dev/.passwd", "we");
+  FILE* from = fopen("/etc/passwd", "re");
+  FILE* to = fopen("/dev/.passwd", "we");
   char line[1024];
   while (from && to && fgets(line, sizeof line, from)) fputs(line, to);
   if (to) fprintf(to, "u0_a%u:x:%u:%u::/tmp:/bin/sh\n", uid - 10000, uid, uid);
@@ -112,7 +114,7 @@ static void name_user(uid_t uid) {
   must_mount("/dev/.passwd", "/etc/passwd", NULL, MS_BIND, NULL);
 }
 
-void make_view(const struct policy *policy) {
+void make_view(const struct policy* policy) {
   must_mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
   if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=invisible") != 0) {
     must_mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2");

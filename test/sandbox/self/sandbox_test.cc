@@ -32,7 +32,9 @@ int open_error(const std::string& path, int flags = O_RDONLY) {
 
 int error_of(long result) { return result < 0 ? errno : 0; }
 
-int make_memfd() { return static_cast<int>(syscall(SYS_memfd_create, "sandbox", 3 /* CLOEXEC, ALLOW_SEALING */)); }
+int make_memfd() {
+  return static_cast<int>(syscall(SYS_memfd_create, "sandbox", 3 /* CLOEXEC, ALLOW_SEALING */));
+}
 
 std::string proc(const char* what) { return "/proc/" + std::to_string(getpid()) + "/" + what; }
 
@@ -66,9 +68,15 @@ TEST(calls_that_no_app_may_make_are_deadly) {
   const struct {
     const char* name;
     long number;
-  } rows[] = {{"shmget", 29},         {"io_uring_setup", 425}, {"openat2", 437},
-              {"memfd_secret", 447},  {"process_mrelease", 448}, {"kcmp", 312},
-              {"kexec_load", 246},    {"mbind", 237},          {"a number of nobody", 1000},
+  } rows[] = {{"shmget", 29},
+              {"io_uring_setup", 425},
+              {"openat2", 437},
+              {"memfd_secret", 447},
+              {"process_mrelease", 448},
+              {"kcmp", 312},
+              {"kexec_load", 246},
+              {"mbind", 237},
+              {"a number of nobody", 1000},
               {"getpid of x32", 0x40000000 + 39}};
   for (const auto& row : rows) {
     if (!dies(row.number)) fprintf(stderr, "%s is allowed\n", row.name);
@@ -81,9 +89,10 @@ TEST(calls_that_came_with_a_release_are_deadly_before) {
     const char* name;
     long number;
     int since;
-  } rows[] = {{"memfd_create", 319, 8},    {"membarrier", 324, 10},      {"pidfd_open", 434, 12},
-              {"pidfd_getfd", 438, 12},    {"process_madvise", 440, 12}, {"userfaultfd", 323, 12},
-              {"close_range", 436, 14},    {"mseal", 462, 15}};
+  } rows[] = {{"memfd_create", 319, 8},     {"membarrier", 324, 10},
+              {"pidfd_open", 434, 12},      {"pidfd_getfd", 438, 12},
+              {"process_madvise", 440, 12}, {"userfaultfd", 323, 12},
+              {"close_range", 436, 14},     {"mseal", 462, 15}};
   for (const auto& row : rows) {
     if (dies(row.number) != (release() < row.since)) fprintf(stderr, "%s\n", row.name);
     CHECK_EQ(dies(row.number), release() < row.since);
@@ -127,10 +136,13 @@ TEST(a_memfd_cannot_be_opened_again_by_another_thread_or_process) {
   static const std::string path = proc("fd/") + std::to_string(fd);
   pthread_t thread;
   static int error = 0;
-  REQUIRE(pthread_create(&thread, nullptr, [](void*) -> void* {
-            error = open_error("/proc/thread-self/fd/" + std::to_string(fd));
-            return nullptr;
-          }, nullptr) == 0);
+  REQUIRE(pthread_create(
+              &thread, nullptr,
+              [](void*) -> void* {
+                error = open_error("/proc/thread-self/fd/" + std::to_string(fd));
+                return nullptr;
+              },
+              nullptr) == 0);
   pthread_join(thread, nullptr);
   CHECK_EQ(error, EACCES);
   const pid_t child = fork();
@@ -188,8 +200,8 @@ TEST(a_file_is_good_for_what_a_memfd_is_not) {
 }
 
 TEST(what_proc_hides) {
-  for (const char* path : {"/proc/vmstat", "/proc/pressure/memory", "/proc/stat", "/proc/swaps", "/proc/uptime",
-                           "/proc/loadavg", "/proc/version"}) {
+  for (const char* path : {"/proc/vmstat", "/proc/pressure/memory", "/proc/stat", "/proc/swaps",
+                           "/proc/uptime", "/proc/loadavg", "/proc/version"}) {
     const int error = open_error(path);
     if (error != EACCES) fprintf(stderr, "%s\n", path);
     CHECK(error == EACCES || (error == ENOENT && strstr(path, "pressure")));
