@@ -10,6 +10,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/backends/backend.h"
+#include "core/platform/system_calls.h"
+
 namespace ashmem_compat::capi {
 namespace {
 
@@ -30,6 +33,23 @@ uint64_t backing_inode(int fd) {
   return line ? strtoull(line + 7, nullptr, 10) : 0;
 }
 
+long compare(int fd, int own) {
+  const long self = getpid();
+  return syscall(SYS_kcmp, self, self, kKcmpFile, fd, own);
+}
+
+// No list of Android's has kcmp: there an app dies of it. Asked once per process.
+bool may_compare() {
+  static const Trial* kept = nullptr;
+  const Trial& trial = remembered(&kept, [](bool* passing) {
+    const Trial found =
+        try_call([](void*) { return compare(-1, -1) < 0 && errno != EBADF ? errno : 0; }, nullptr);
+    *passing = !found.killed && will_pass(found.error);
+    return found;
+  });
+  return !trial.killed && trial.error == 0;
+}
+
 }  // namespace
 
 bool identify(int fd, FileId* id) {
@@ -46,11 +66,10 @@ bool is_same_file(int fd, const FileId& id, int own, const FileId& own_id) {
   if (!id.is_device) return true;
   // All fds of an area are one open file.
   const int error = errno;
-  const long self = getpid();
-  const long compared = syscall(SYS_kcmp, self, self, kKcmpFile, fd, own);
+  const long compared = may_compare() ? compare(fd, own) : -1;
   errno = error;
   if (compared >= 0) return compared == 0;
-  // Kernels and sandboxes without kcmp. Where nothing tells, two areas are taken for two: attaching twice does no harm.
+  // Where nothing tells, two areas are taken for two: attaching twice does no harm.
   const uint64_t inode = backing_inode(own);
   return inode != 0 && backing_inode(fd) == inode;
 }
