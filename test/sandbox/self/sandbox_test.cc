@@ -120,7 +120,7 @@ TEST(a_memfd_cannot_be_opened_again) {
         proc("fd/") + number, "/proc/self/task/" + std::to_string(getpid()) + "/fd/" + number}) {
     for (const int flags : {O_RDONLY, O_WRONLY, O_RDWR}) CHECK_EQ(open_error(path, flags), EACCES);
     CHECK_EQ(error_of(truncate(path.c_str(), 0)), EACCES);
-    CHECK_EQ(error_of(chmod(path.c_str(), 0400)), EACCES);
+    CHECK_EQ(error_of(fchmodat(AT_FDCWD, path.c_str(), 0400, 0)), EACCES);
   }
   const int folder = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   CHECK_EQ(error_of(openat(folder, number.c_str(), O_RDONLY | O_CLOEXEC)), EACCES);
