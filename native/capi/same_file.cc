@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/backends/backend.h"
+#include "core/platform/atomics.h"
 #include "core/platform/system_calls.h"
 
 namespace ashmem_compat::capi {
@@ -40,14 +41,15 @@ long compare(int fd, int own) {
 
 // No list of Android's has kcmp: there an app dies of it. Asked once per process.
 bool may_compare() {
-  static const Trial* kept = nullptr;
-  const Trial& trial = remembered(&kept, [](bool* passing) {
-    const Trial found =
-        try_call([](void*) { return compare(-1, -1) < 0 && errno != EBADF ? errno : 0; }, nullptr);
-    *passing = !found.killed && will_pass(found.error);
-    return found;
-  });
-  return !trial.killed && trial.error == 0;
+  enum { kUnknown, kYes, kNo };
+  static int kept = kUnknown;
+  const int known = load_relaxed(&kept);
+  if (known != kUnknown) return known == kYes;
+  const Trial trial =
+      try_call([](void*) { return compare(-1, -1) < 0 && errno != EBADF ? errno : 0; }, nullptr);
+  const bool may = !trial.killed && trial.error == 0;
+  if (may || trial.killed || !will_pass(trial.error)) store_relaxed(&kept, may ? int{kYes} : int{kNo});
+  return may;
 }
 
 }  // namespace
