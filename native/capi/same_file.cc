@@ -10,6 +10,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/backends/backend.h"
+#include "core/platform/atomics.h"
+#include "core/platform/system_calls.h"
+
 namespace ashmem_compat::capi {
 namespace {
 
@@ -30,6 +34,24 @@ uint64_t backing_inode(int fd) {
   return line ? strtoull(line + 7, nullptr, 10) : 0;
 }
 
+long compare(int fd, int own) {
+  const long self = getpid();
+  return syscall(SYS_kcmp, self, self, kKcmpFile, fd, own);
+}
+
+// No list of Android's has kcmp: there an app dies of it. Asked once per process.
+bool may_compare() {
+  enum { kUnknown, kYes, kNo };
+  static int kept = kUnknown;
+  const int known = load_relaxed(&kept);
+  if (known != kUnknown) return known == kYes;
+  const Trial trial =
+      try_call([](void*) { return compare(-1, -1) < 0 && errno != EBADF ? errno : 0; }, nullptr);
+  const bool may = !trial.killed && trial.error == 0;
+  if (may || trial.killed || !will_pass(trial.error)) store_relaxed(&kept, may ? int{kYes} : int{kNo});
+  return may;
+}
+
 }  // namespace
 
 bool identify(int fd, FileId* id) {
@@ -46,11 +68,10 @@ bool is_same_file(int fd, const FileId& id, int own, const FileId& own_id) {
   if (!id.is_device) return true;
   // All fds of an area are one open file.
   const int error = errno;
-  const long self = getpid();
-  const long compared = syscall(SYS_kcmp, self, self, kKcmpFile, fd, own);
+  const long compared = may_compare() ? compare(fd, own) : -1;
   errno = error;
   if (compared >= 0) return compared == 0;
-  // Kernels and sandboxes without kcmp. Where nothing tells, two areas are taken for two: attaching twice does no harm.
+  // Where nothing tells, two areas are taken for two: attaching twice does no harm.
   const uint64_t inode = backing_inode(own);
   return inode != 0 && backing_inode(fd) == inode;
 }

@@ -356,6 +356,7 @@ TEST(another_users_process_is_refused_by_its_memory_map) {
 }
 
 TEST(a_process_of_the_same_user_needs_the_capability) {
+  if (!has_call(434) || !has_call(440)) SKIP("process_madvise is not to be had here");
   Child child([] {
     if (geteuid() == 0 && setresuid(1000, 1000, 1000) != 0) return 2;
     prctl(PR_SET_DUMPABLE, 1);
@@ -371,6 +372,7 @@ TEST(a_process_of_the_same_user_needs_the_capability) {
 }
 
 TEST(a_seccomp_filter_is_survived_and_said) {
+  const bool forbidden_before = !has_call(434) || !has_call(440);
   Child other([] {
     stop_here();
     return 0;
@@ -385,6 +387,8 @@ TEST(a_seccomp_filter_is_survived_and_said) {
               {SECCOMP_RET_ERRNO | EPERM, Code::kNotPermitted}};
   for (const long number : {434L, 440L}) {  // pidfd_open, process_madvise
     for (const auto& row : rows) {
+      // Of two filters, the one that raises SIGSYS wins.
+      if (forbidden_before && row.code == Code::kNotPermitted) continue;
       Child child([&] {
         if (!filter_call(number, row.action)) return 2;
         const Status status = reclaim_process(request(other.pid(), Kind::kFile)).status();

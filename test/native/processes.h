@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@
 #include "core/pins/words.h"
 #include "core/platform/page.h"
 #include "core/platform/stage.h"
+#include "core/platform/system_calls.h"
 
 namespace ashmem_compat::testing {
 
@@ -48,6 +50,10 @@ class Child {
   explicit Child(const std::function<int()>& body) {
     fflush(nullptr);
     pid_ = fork();
+    if (pid_ < 0) {
+      perror("fork");
+      abort();  // every other call would then be about all processes, or whichever ends next
+    }
     if (pid_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       _exit(body());
@@ -124,6 +130,23 @@ inline bool makes_memfds() { return on("memfd"); }
 // It leaves what is unpinned to the kernel.
 inline bool kernel_discards() { return on("ashmem"); }
 
+// Whether a memfd's file can be opened once more, which Android refuses to apps.
+inline bool may_open_again(int fd) {
+  char path[40];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  return Fd(open(path, O_RDONLY | O_CLOEXEC)).valid();
+}
+
+// Whether the kernel has the call and a filter lets us make it: with arguments that make it fail.
+inline bool has_call(long number) {
+  const Trial trial = try_call(
+      [](void* call) {
+        return syscall(*static_cast<long*>(call), -1, 0, 0, 0, 0, 0) < 0 && errno == ENOSYS ? ENOSYS : 0;
+      },
+      &number);
+  return !trial.killed && trial.error == 0;
+}
+
 // From here on a discard through `fd` fails, with the errno that is returned: by a seal, which stays, or where files have
 // none, because mappings that are locked are not to be punched. 0: not to be had here.
 inline int refuse_discards(int fd) {
@@ -183,6 +206,27 @@ inline int open_fds() {
   int count = 0;
   for (int fd = 0; fd < 1024; ++fd) count += fcntl(fd, F_GETFD) >= 0;
   return count;
+}
+
+// Whether this user may have as many processes more: an app on Android has 32 in all.
+inline bool room_for_processes(int count) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return false;
+  std::vector<pid_t> children;
+  while (static_cast<int>(children.size()) < count) {
+    const pid_t child = fork();
+    if (child < 0) break;
+    if (child == 0) {
+      close(ends[1]);
+      char byte;
+      _exit(read(ends[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    children.push_back(child);
+  }
+  close(ends[1]);
+  close(ends[0]);
+  for (const pid_t child : children) waitpid(child, nullptr, 0);
+  return static_cast<int>(children.size()) == count;
 }
 
 // Processes that attach and do nothing: `count` of them take the lowest slots.

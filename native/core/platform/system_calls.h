@@ -28,7 +28,8 @@ struct Trial {
 
 // Runs `call(argument)`, which returns an errno or 0, so that SIGSYS from a seccomp filter cannot hurt this process: in a
 // short-lived child, if the process is under a filter at all. `call` may make raw system calls and read memory given to
-// it, nothing else. No child is left behind.
+// it, nothing else. The child has file descriptors of its own, and mostly this process's memory: a mapping that `call` made
+// when it was killed stays. No child is left behind.
 Trial try_call(int (*call)(void*), void* argument);
 
 }  // namespace ashmem_compat
