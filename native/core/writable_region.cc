@@ -214,9 +214,8 @@ Status WritableRegion::purge(uint64_t offset, uint64_t length, uint64_t* bytes) 
   if (!purgeable()) return Status::Ok();
   const std::shared_ptr<Attachment> process = attachment_;  // the slot must outlive the purge
   if (Status s = notice_kernel_purges(first, count); !s.ok()) return s;
-  const PinTable::Purged result = process->table().purge(first, count);
+  const PinTable::Purged result = process->table().purge(first, count, process->tally(false));
   *bytes = result.bytes;
-  process->note_discard(false, result.bytes);
   if (!result.status.ok() || result.already == 0) return result.status;
   return purge_strays(first, count);
 }
@@ -273,6 +272,8 @@ Status WritableRegion::watch_purges(PurgeListener* listener) {
 void WritableRegion::leave(bool filled) {
   if (!attachment_) return;
   purge_watch_.end();
+  if (served_) attachment_->unserve_reclaimer();
+  served_ = false;
   Mapping::close(mapping_);
   // The last object of the process leaves its holds to the attachment, which knows a shorter way.
   const bool holds_some = units_ || base_ != 0;

@@ -21,6 +21,7 @@ class WritableRegion final : public SharedRegionBase {
 
   Status open(bool creator);
   void serve_reclaimer() {
+    served_ = true;
     attachment_->serve_reclaimer();
     pressure::begin_reclaiming();
   }
@@ -106,6 +107,7 @@ class WritableRegion final : public SharedRegionBase {
 
   std::shared_ptr<Attachment> attachment_;
   pressure::PurgeWatch purge_watch_;
+  bool served_ = false;
   Residency residency_;
   ZeroedArray<Unit> units_;
   const uint64_t unit_count_;

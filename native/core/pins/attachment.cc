@@ -17,7 +17,8 @@ using Inode = std::pair<uint64_t, uint64_t>;
 
 struct Registry {
   uint64_t process;
-  std::mutex mutex;
+  std::mutex joining;  // taken before the other: two threads of a process are not to take two slots
+  std::mutex mutex;    // of the map, and never held for long: the reclaimer wants it
   std::multimap<Inode, std::weak_ptr<Attachment>>
       by_inode;  // several where the inode does not tell files apart
 };
@@ -28,7 +29,7 @@ Registry& registry() {
   const uint64_t process = current_process();
   Registry* known = load_acquire(&current);
   while (!known || known->process != process) {
-    Registry* fresh = new Registry{process, {}, {}};
+    Registry* fresh = new Registry{process, {}, {}, {}};
     if (cas_acq_rel(&current, known, fresh)) return *fresh;
     delete fresh;
   }
@@ -132,8 +133,7 @@ Result<std::shared_ptr<Attachment>> Attachment::join(const SharedFileOps& ops, i
   uint64_t inode[2];
   if (Status s = inode_of(fd, inode); !s.ok()) return s;
   Registry& all = registry();
-  // Held while joining, so that two threads of the process do not take two slots.
-  std::lock_guard<std::mutex> guard(all.mutex);
+  std::lock_guard<std::mutex> alone(all.joining);
   Control mapped;
   const auto map_control = [&] {
     Result<Control> control = Control::map(fd, layout, true);
@@ -144,10 +144,15 @@ Result<std::shared_ptr<Attachment>> Attachment::join(const SharedFileOps& ops, i
   if (!ops.inode_identifies) {
     if (Status s = map_control(); !s.ok()) return s;
   }
-  const auto known = all.by_inode.equal_range({inode[0], inode[1]});
-  for (auto it = known.first; it != known.second; ++it) {
-    const std::shared_ptr<Attachment> self = it->second.lock();
-    if (self && (ops.inode_identifies || self->same_memory(mapped))) return self;
+  {
+    std::lock_guard<std::mutex> guard(all.mutex);
+    const auto known = all.by_inode.equal_range({inode[0], inode[1]});
+    for (auto it = known.first; it != known.second; ++it) {
+      const std::shared_ptr<Attachment> self = it->second.lock();
+      if (!self || (!ops.inode_identifies && !self->same_memory(mapped))) continue;
+      ++self->objects_;
+      return self;
+    }
   }
   if (ops.inode_identifies) {
     if (Status s = map_control(); !s.ok()) return s;
@@ -173,12 +178,15 @@ Result<std::shared_ptr<Attachment>> Attachment::join(const SharedFileOps& ops, i
     if (self->slots_->bury_dead(sweep)) remains = true;
     if (remains) self->table_->relinquish(0, layout.unit_count);
   }
+  std::lock_guard<std::mutex> guard(all.mutex);
   all.by_inode.emplace(Inode{inode[0], inode[1]}, self);
   return self;
 }
 
-void Attachment::detach(bool filled) {
-  if (slots_->own() == Slots::kNone) return;
+// All holds at once. The slot stays: somebody may be purging under its name.
+void Attachment::give_back(bool filled) {
+  if (given_back_ || slots_->own() == Slots::kNone) return;
+  given_back_ = true;
   if (base_ != 0) {
     store_relaxed(&control_.header()->creator_stamp, coarse_stamp());
     store_seq_cst(&control_.header()->creator_hold, uint64_t{0});
@@ -196,7 +204,6 @@ void Attachment::detach(bool filled) {
   } else if (taken_to_ > taken_from_) {
     table_->relinquish(taken_from_, taken_to_ - taken_from_);
   }
-  slots_->release();
 }
 
 bool Attachment::leave(std::shared_ptr<Attachment>& self, bool filled) {
@@ -205,14 +212,13 @@ bool Attachment::leave(std::shared_ptr<Attachment>& self, bool filled) {
     return true;
   }
   {
-    // Under the mutex nobody can find the attachment in the registry and revive it, or take a second slot meanwhile.
+    // Under the mutex nobody can find the attachment in the registry and revive it meanwhile.
     Registry& all = registry();
     std::lock_guard<std::mutex> guard(all.mutex);
-    if (self.use_count() != 1) return false;
-    self->detach(filled);
+    if (--self->objects_ > 0) return false;
+    self->give_back(filled);
     const auto known = all.by_inode.equal_range({self->inode_[0], self->inode_[1]});
     for (auto it = known.first; it != known.second;) {
-      // With those that were destroyed without a leave.
       const bool gone = it->second.expired() || it->second.lock() == self;
       it = gone ? all.by_inode.erase(it) : std::next(it);
     }
@@ -222,12 +228,18 @@ bool Attachment::leave(std::shared_ptr<Attachment>& self, bool filled) {
 }
 
 Attachment::~Attachment() {
-  if (ours()) detach(false);  // in a forked child the slot and the pins are the parent's
-  if (served_.load(std::memory_order_relaxed)) served_count.fetch_sub(1);
+  if (served_.load(std::memory_order_relaxed) > 0) served_count.fetch_sub(1);
+  if (!ours()) return;  // in a forked child the slot and the pins are the parent's
+  give_back(false);
+  slots_->release();
 }
 
 void Attachment::serve_reclaimer() {
-  if (!served_.exchange(true, std::memory_order_relaxed)) served_count.fetch_add(1);
+  if (served_.fetch_add(1, std::memory_order_relaxed) == 0) served_count.fetch_add(1);
+}
+
+void Attachment::unserve_reclaimer() {
+  if (served_.fetch_sub(1, std::memory_order_relaxed) == 1) served_count.fetch_sub(1);
 }
 
 bool Attachment::any_served() { return served_count.load() != 0; }
@@ -237,17 +249,10 @@ Attachment::Served::Served() {
   std::lock_guard<std::mutex> guard(all.mutex);
   for (const auto& known : all.by_inode) {
     std::shared_ptr<Attachment> attachment = known.second.lock();
-    if (!attachment || !attachment->served_.load(std::memory_order_relaxed)) continue;
+    if (!attachment || attachment->served_.load(std::memory_order_relaxed) <= 0) continue;
     all_.push_back(attachment.get());
     owned_.push_back(std::move(attachment));
   }
-}
-
-// Under the mutex, so that a leave() which finds itself the last owner sees all that was done here.
-Attachment::Served::~Served() {
-  Registry& all = registry();
-  std::lock_guard<std::mutex> guard(all.mutex);
-  owned_.clear();
 }
 
 ResidentUnits* Attachment::resident_units() {
@@ -266,11 +271,12 @@ uint64_t Attachment::stored_bytes() const {
 
 DiscardTotals Attachment::discards() const {
   DiscardTotals totals;
+  // In this order, the reverse of that in which they are counted: or our own would pass for a peer's.
+  const uint64_t all = load_acquire(&control_.header()->discarded);
   totals.pressure = pressure_.load(std::memory_order_relaxed);
   totals.request = request_.load(std::memory_order_relaxed);
   // What a hostile peer makes of the counts is its own affair, as long as nothing here goes below zero.
   const Header* header = control_.header();
-  const uint64_t all = load_relaxed(&header->discarded);
   const uint64_t ours = discarded_before_ + totals.pressure + totals.request;
   if (all > ours) totals.peer = all - ours;
   const uint64_t kernel = load_relaxed(&header->discarded_by_kernel);

@@ -48,13 +48,13 @@ class Attachment final : private Pages {
 
   // ---- for the reclaimer
 
-  // From here on this process purges the region when memory is short.
+  // From here on this process purges the region when memory is short, until as many calls of the second.
   void serve_reclaimer();
+  void unserve_reclaimer();
   // Those of this process that are served, as long as this is kept: none of them gives up its slot meanwhile.
   class Served {
    public:
     Served();
-    ~Served();
     Served(const Served&) = delete;
     Served& operator=(const Served&) = delete;
     const std::vector<Attachment*>& all() const { return all_; }
@@ -78,10 +78,8 @@ class Attachment final : private Pages {
   static constexpr uint64_t kUnknownSize = ~uint64_t{0};
   uint64_t stored_bytes() const;
 
-  // What this process has discarded, besides what the header says of all.
-  void note_discard(bool under_pressure, uint64_t bytes) {
-    (under_pressure ? pressure_ : request_).fetch_add(bytes, std::memory_order_relaxed);
-  }
+  // What this process has discarded, besides what the header says of all: for PinTable::purge().
+  std::atomic<uint64_t>* tally(bool under_pressure) { return under_pressure ? &pressure_ : &request_; }
   DiscardTotals discards() const;
 
   // Makes the table of holders, if nobody has. To be called before anything below.
@@ -143,7 +141,7 @@ class Attachment final : private Pages {
     if (unit < taken_from_) taken_from_ = unit;
     if (unit >= taken_to_) taken_to_ = unit + 1;
   }
-  void detach(bool filled);
+  void give_back(bool filled);
 
   const SharedFileOps& ops_;
   Control control_;
@@ -162,7 +160,9 @@ class Attachment final : private Pages {
   uint64_t taken_from_ = ~uint64_t{0}, taken_to_ = 0;  // where holder bits of ours may be
 
   const uint64_t id_;
-  std::atomic<bool> served_{false};
+  int objects_ = 1;        // under the registry's mutex: owners that count, as the reclaimer does not
+  bool given_back_ = false;
+  std::atomic<int> served_{0};
   std::unique_ptr<ResidentUnits> resident_;
   std::atomic<uint64_t> pressure_{0}, request_{0};
   uint64_t discarded_before_ = 0, discarded_by_kernel_before_ = 0;  // when this process attached

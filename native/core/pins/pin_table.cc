@@ -383,7 +383,8 @@ void PinTable::unmark(uint64_t first, uint64_t count) {
   }
 }
 
-Status PinTable::discard(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes) {
+Status PinTable::discard(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes,
+                         std::atomic<uint64_t>* tally) {
   const Layout& layout = control_.layout();
   stage(Stage::kMarked);
   const Status status = pages_.discard(first * layout.granularity, count * layout.granularity);
@@ -396,13 +397,13 @@ Status PinTable::discard(uint64_t first, uint64_t count, Mark kind, uint64_t* by
   for (uint64_t u = first; u < first + count; ++u) {
     if (set_purged(u, volatile_) && kind != Mark::kAgain) discarded += layout.unit_bytes(u);
   }
-  fetch_add_relaxed(&control_.header()->discarded,
-                    discarded);  // for whoever wants to know that there was one
+  if (tally) tally->fetch_add(discarded, std::memory_order_relaxed);
+  fetch_add_release(&control_.header()->discarded, discarded);  // for whoever wants to know that there was one
   *bytes += discarded;
   return status;
 }
 
-PinTable::Purged PinTable::purge(uint64_t first, uint64_t count, bool again) {
+PinTable::Purged PinTable::purge(uint64_t first, uint64_t count, bool again, std::atomic<uint64_t>* tally) {
   const Layout& layout = control_.layout();
   // Long runs make the discard cheap; a bound on them bounds how long a pin may have to wait.
   constexpr uint64_t kLongestRun = 16u << 20;
@@ -416,10 +417,10 @@ PinTable::Purged PinTable::purge(uint64_t first, uint64_t count, bool again) {
     const Mark next = u < first + count ? mark(u, census, again) : Mark::kSkipped;
     if (u < first + count && next == Mark::kSkipped && is_purged(u)) ++result.already;
     if (kind != Mark::kSkipped && (next != kind || u - start == longest)) {
-      const Status status = discard(start, u - start, kind, &result.bytes);
+      const Status status = discard(start, u - start, kind, &result.bytes, tally);
       if (!status.ok()) {
         if (next == Mark::kMarked) unmark(u, 1);
-        if (next == Mark::kAdopted || next == Mark::kAgain) discard(u, 1, next, &result.bytes);
+        if (next == Mark::kAdopted || next == Mark::kAgain) discard(u, 1, next, &result.bytes, tally);
         result.status = status;
         return result;
       }

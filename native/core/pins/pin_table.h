@@ -1,6 +1,7 @@
 // The unit words of one region: every transition of docs/protocol.md is made here and nowhere else.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "core/pins/control.h"
@@ -121,9 +122,12 @@ class PinTable {
     Status status;         // the first discard that failed, if any
   };
   // T4, T5, T7, T8 over first .. first + count: discards what no living process holds.
-  Purged purge(uint64_t first, uint64_t count) { return purge(first, count, false); }
+  // `tally` counts what this call discards before anybody can see it in the header; or null.
+  Purged purge(uint64_t first, uint64_t count, std::atomic<uint64_t>* tally = nullptr) {
+    return purge(first, count, false, tally);
+  }
   // T9: discards PURGED units once more. A mere look at a discarded page gives it memory again.
-  Purged purge_again(uint64_t first, uint64_t count) { return purge(first, count, true); }
+  Purged purge_again(uint64_t first, uint64_t count) { return purge(first, count, true, nullptr); }
   bool is_purged(uint64_t unit) const {
     return state_of(load_relaxed(control_.word(unit))) == UnitState::kPurged;
   }
@@ -175,7 +179,7 @@ class PinTable {
   void raise_generation(uint64_t unit);
   bool forget_refiller(uint64_t unit, uint64_t word);
   uint64_t purge_for_the_dead(uint64_t unit, uint64_t word, Census& census);
-  Purged purge(uint64_t first, uint64_t count, bool again);
+  Purged purge(uint64_t first, uint64_t count, bool again, std::atomic<uint64_t>* tally);
   Mark mark(uint64_t unit, Census& census, bool again);
   // Whether, as far as is known without asking the system, somebody else holds the unit.
   bool others_hold(uint64_t unit) const {
@@ -195,7 +199,8 @@ class PinTable {
   void end_relinquishing(uint64_t first, uint64_t count, Mark kind, uint64_t volatile_bit);
   bool adopt_in_kernel(uint64_t unit, bool whole, Census& census);
   bool held_in_extra(uint64_t unit, Census& census);
-  Status discard(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes);
+  Status discard(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes,
+                 std::atomic<uint64_t>* tally = nullptr);
   void unmark(uint64_t first, uint64_t count);
 
   const Control& control_;

@@ -57,6 +57,10 @@ inline T fetch_add_relaxed(T* p, T v) {
   return __atomic_fetch_add(p, v, __ATOMIC_RELAXED);
 }
 template <typename T>
+inline T fetch_add_release(T* p, T v) {
+  return __atomic_fetch_add(p, v, __ATOMIC_RELEASE);
+}
+template <typename T>
 inline T fetch_or_seq_cst(T* p, T bits) {
   return __atomic_fetch_or(p, bits, __ATOMIC_SEQ_CST);
 }
