@@ -74,6 +74,7 @@ class Attachment final : private Pages {
   bool purgeable() const { return ops_.purgeable(fd_.get()); }
   // The reclaimer's alone. Null if there is no memory for it.
   ResidentUnits* resident_units();
+  uint64_t look_from = 0;  // where its next look at the units begins
   // Bytes that the file takes, exact at any moment: kUnknownSize where the file does not tell.
   static constexpr uint64_t kUnknownSize = ~uint64_t{0};
   uint64_t stored_bytes() const;
@@ -160,7 +161,7 @@ class Attachment final : private Pages {
   uint64_t taken_from_ = ~uint64_t{0}, taken_to_ = 0;  // where holder bits of ours may be
 
   const uint64_t id_;
-  int objects_ = 1;        // under the registry's mutex: owners that count, as the reclaimer does not
+  int objects_ = 1;  // under the registry's mutex: owners that count, as the reclaimer does not
   bool given_back_ = false;
   std::atomic<int> served_{0};
   std::unique_ptr<ResidentUnits> resident_;

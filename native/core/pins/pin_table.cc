@@ -398,7 +398,8 @@ Status PinTable::discard(uint64_t first, uint64_t count, Mark kind, uint64_t* by
     if (set_purged(u, volatile_) && kind != Mark::kAgain) discarded += layout.unit_bytes(u);
   }
   if (tally) tally->fetch_add(discarded, std::memory_order_relaxed);
-  fetch_add_release(&control_.header()->discarded, discarded);  // for whoever wants to know that there was one
+  fetch_add_release(&control_.header()->discarded,
+                    discarded);  // for whoever wants to know that there was one
   *bytes += discarded;
   return status;
 }

@@ -139,16 +139,20 @@ class PinTable {
     if (s == UnitState::kPurging) return purger_is_void(w, census);
     return s != UnitState::kPurged && !held(unit, census);
   }
-  // The same without a system call: false also if that hangs on whether some process is still alive.
-  bool plainly_idle(uint64_t unit) {
-    const uint64_t w = load_acquire(words_ + unit);
-    return state_of(w) == UnitState::kReady && !any_bit(unit, w) &&
-           ((w & kReleased) != 0 || load_acquire(&control_.header()->creator_hold) != creator_);
+  // The same of a word that was read, but for extra words, and without asking whether some process is alive: false if that
+  // matters.
+  bool plainly_idle(uint64_t word) const {
+    return state_of(word) == UnitState::kReady && (word & kHolderBits) == 0 &&
+           ((word & kReleased) != 0 || load_acquire(&control_.header()->creator_hold) != creator_);
   }
-  // When a process last let go of the unit (or of one that shares its stamp), as coarse_stamp() tells it.
+  // Whether the creator holds all units that nobody has ever pinned or unpinned.
+  bool untouched_are_held(Census& census) { return initial_hold(0, census); }
+  // When a process last let go of a unit with this stamp, as coarse_stamp() tells it.
+  uint32_t stamp_or_creators(uint32_t stamp) const {
+    return stamp != 0 ? stamp : load_relaxed(&control_.header()->creator_stamp);
+  }
   uint32_t stamp(uint64_t unit) const {
-    const uint32_t own = load_relaxed(stamps_ + (unit >> stamp_shift_));
-    return own != 0 ? own : load_relaxed(&control_.header()->creator_stamp);
+    return stamp_or_creators(load_relaxed(stamps_ + (unit >> stamp_shift_)));
   }
 
   // A3: clears slot `slot` out of every unit of the file `fd`.

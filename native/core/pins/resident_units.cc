@@ -9,13 +9,10 @@
 
 #ifndef SEEK_DATA
 #define SEEK_DATA 3
+#define SEEK_HOLE 4
 #endif
 
 namespace ashmem_compat {
-namespace {
-constexpr uint64_t kStretch = uint64_t{8} << 20;  // bytes
-}
-
 Result<std::unique_ptr<ResidentUnits>> ResidentUnits::open(int fd, const Layout& layout,
                                                            std::shared_ptr<Mapping> data) {
   if (!data) {
@@ -27,22 +24,24 @@ Result<std::unique_ptr<ResidentUnits>> ResidentUnits::open(int fd, const Layout&
   char path[32];
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   own.reset(::open(path, O_RDONLY | O_CLOEXEC));
+  if (!own.valid() && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) return Status::System("open");
   // The path of an ashmem area opens a new, empty one, which cannot be sought in.
   if (own.valid() && lseek(own.get(), 0, SEEK_DATA) < 0) own.reset();
   return std::unique_ptr<ResidentUnits>(new ResidentUnits(layout, std::move(data), std::move(own)));
 }
 
 ResidentUnits::ResidentUnits(const Layout& layout, std::shared_ptr<Mapping> data, Fd own)
-    : layout_(layout),
-      data_(std::move(data)),
-      own_(std::move(own)),
-      stretch_(layout.granularity >= kStretch ? 1 : kStretch / layout.granularity) {}
+    : layout_(layout), data_(std::move(data)), own_(std::move(own)) {}
 
-uint64_t ResidentUnits::skip_hole(uint64_t from) {
+uint64_t ResidentUnits::next_extent(uint64_t from, uint64_t* end) {
+  *end = layout_.unit_count;
   if (!own_.valid()) return from;
   const off_t at = lseek(own_.get(), static_cast<off_t>(from * layout_.granularity), SEEK_DATA);
   // Behind the data comes the control area, which always has memory.
   if (at < 0 || static_cast<uint64_t>(at) >= layout_.control_offset) return layout_.unit_count;
+  const off_t hole = lseek(own_.get(), at, SEEK_HOLE);
+  const uint64_t last = hole > at ? (static_cast<uint64_t>(hole) - 1) / layout_.granularity : ~uint64_t{0};
+  if (last < layout_.unit_count) *end = last + 1;
   return static_cast<uint64_t>(at) / layout_.granularity;
 }
 

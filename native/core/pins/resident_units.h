@@ -18,11 +18,9 @@ class ResidentUnits {
   static Result<std::unique_ptr<ResidentUnits>> open(int fd, const Layout& layout,
                                                      std::shared_ptr<Mapping> data);
 
-  // The first unit at or after `from` that may have memory: skips holes of a sparse file, for nearly nothing, but looks at no page.
-  // unit_count if there is none.
-  uint64_t skip_hole(uint64_t from);
-  // Units from which skip_hole() should be asked again.
-  uint64_t stretch() const { return stretch_; }
+  // The first unit at or after `from` that may have memory, and in *end the unit behind the last of which that is true: skips holes
+  // of the file, for nearly nothing, but looks at no page. unit_count if there is none.
+  uint64_t next_extent(uint64_t from, uint64_t* end);
 
   struct Run {
     uint64_t first, count, bytes;
@@ -36,7 +34,6 @@ class ResidentUnits {
   const Layout& layout_;
   const std::shared_ptr<Mapping> data_;
   const Fd own_;  // a description of our own, whose offset is nobody else's; invalid where it cannot be had
-  const uint64_t stretch_;
 };
 
 }  // namespace ashmem_compat

@@ -95,9 +95,9 @@ uint64_t Reclaimer::purge(Attachment& attachment, const Victim& victim, uint64_t
     // Of a long run no more than is missing.
     const uint64_t enough = (missing - freed - 1) / attachment.control().layout().granularity + 1;
     const uint64_t count = std::min(run.count, enough);
-    const PinTable::Purged result =
-        stock_of_ == Want::kStrays ? table.purge_again(run.first, count)
-                                   : table.purge(run.first, count, attachment.tally(true));
+    const PinTable::Purged result = stock_of_ == Want::kStrays
+                                        ? table.purge_again(run.first, count)
+                                        : table.purge(run.first, count, attachment.tally(true));
     const uint64_t after = attachment.stored_bytes();
     const bool told = before != Attachment::kUnknownSize && after != Attachment::kUnknownSize;
     // Others may free memory of the file at the same time.

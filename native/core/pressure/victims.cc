@@ -2,8 +2,14 @@
 
 #include <algorithm>
 
+#include "core/platform/clock.h"
+#include "core/platform/table_window.h"
+
 namespace ashmem_compat::pressure {
 namespace {
+
+// At one region. The ordinary one takes a fraction of a millisecond.
+constexpr uint64_t kLongestLookMs = 10;
 
 // The first to go is the least.
 bool goes_before(const Victim& a, const Victim& b) {
@@ -46,14 +52,44 @@ class Choice {
   std::vector<Victim> chosen_;
 };
 
-bool wanted(Want want, PinTable& table, uint64_t unit, Census& census) {
-  switch (want) {
-    case Want::kIdle: return table.plainly_idle(unit);
-    case Want::kAbandoned: return table.idle(unit, census);
-    case Want::kStrays: return table.is_purged(unit) && !table.held(unit, census);
+// A region's table as it can be looked at without giving it memory.
+class Sight {
+ public:
+  explicit Sight(Attachment& attachment)
+      : table_(attachment.table()),
+        layout_(attachment.control().layout()),
+        census_(attachment.slots()),
+        words_(attachment.fd(), layout_.words_offset, layout_.unit_count),
+        extra_(attachment.fd(), layout_.extra_offset, layout_.unit_count * layout_.extra_words),
+        stamps_(attachment.fd(), layout_.stamps_offset, layout_.stamp_count()) {}
+
+  bool wants(Want want, uint64_t unit) {
+    const uint64_t word = words_.at(unit);
+    if (!words_.readable()) return false;
+    if (want == Want::kIdle) return table_.plainly_idle(word) && !any_extra(unit);
+    // The rest asks the table itself, which has memory where the word is not 0.
+    if (word == 0) return want == Want::kAbandoned && !table_.untouched_are_held(census_) && !any_extra(unit);
+    return want == Want::kAbandoned ? table_.idle(unit, census_)
+                                    : table_.is_purged(unit) && !table_.held(unit, census_);
   }
-  return false;
-}
+  uint32_t age(uint64_t unit, uint32_t now) {
+    return now - table_.stamp_or_creators(stamps_.at(unit >> layout_.stamp_shift));
+  }
+
+ private:
+  bool any_extra(uint64_t unit) {
+    for (uint32_t k = 0; k < layout_.extra_words; ++k) {
+      if (extra_.at(unit * layout_.extra_words + k) != 0) return true;
+    }
+    return false;
+  }
+
+  PinTable& table_;
+  const Layout& layout_;
+  Census census_;
+  TableWindow<uint64_t> words_, extra_;
+  TableWindow<uint32_t> stamps_;
+};
 
 }  // namespace
 
@@ -73,20 +109,25 @@ std::vector<Victim> find_victims(const Attachments& among, Want want, uint64_t b
     Attachment& attachment = *one;
     ResidentUnits* resident = attachment.resident_units();
     if (!resident) continue;
-    PinTable& table = attachment.table();
-    Census census(attachment.slots());
+    Sight sight(attachment);
     const Layout& layout = attachment.control().layout();
     const uint64_t most = std::max<uint64_t>(longest / layout.granularity, 1);
+    const uint64_t until_ms = now_ms() + kLongestLookMs;
     Victim run;
-    uint64_t looked_to = 0;
-    for (uint64_t unit = 0; unit < layout.unit_count; ++unit) {
-      if (unit >= looked_to) {
-        unit = resident->skip_hole(unit);
-        looked_to = unit + resident->stretch();
+    uint64_t unit = attachment.look_from;
+    uint64_t extent_end = unit;
+    attachment.look_from = 0;
+    for (uint64_t looked = 0; unit < layout.unit_count; ++unit) {
+      if (unit >= extent_end) {
+        unit = resident->next_extent(unit, &extent_end);
         if (unit >= layout.unit_count) break;
       }
-      if (!wanted(want, table, unit, census)) continue;
-      const uint32_t age = now - table.stamp(unit);
+      if (++looked % 1024 == 0 && now_ms() >= until_ms) {
+        attachment.look_from = unit;  // the rest the next time: others have victims too
+        break;
+      }
+      if (!sight.wants(want, unit)) continue;
+      const uint32_t age = sight.age(unit, now);
       const bool joins =
           run.count != 0 && run.first + run.count == unit && run.count < most && same_age(run.age, age);
       if (!joins) {
