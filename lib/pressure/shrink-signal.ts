@@ -35,7 +35,10 @@ const names = new Map(Object.entries(constants.signals).map(([name, number]) => 
 function realTime(name: string): number | undefined {
   const match = /^SIGRT(?:(MIN)(?:\+(\d{1,3}))?|(MAX)(?:-(\d{1,3}))?)$/.exec(name);
   if (!match) return undefined;
-  return match[1] ? native.sigrtMin + Number(match[2] ?? 0) : native.sigrtMax - Number(match[4] ?? 0);
+  const { sigrtMin, sigrtMax } = native;
+  const number = match[1] ? sigrtMin + Number(match[2] ?? 0) : sigrtMax - Number(match[4] ?? 0);
+  // Beyond them are other signals, which were not meant.
+  return number >= sigrtMin && number <= sigrtMax ? number : 0;
 }
 
 /** The number of a signal that may be listened for; else an error. */

@@ -181,7 +181,7 @@ export class Shrinker {
     this.#stats.failures += 1;
     let text = 'something that cannot be shown';
     try {
-      text = error instanceof Error ? error.message : show(error);
+      text = error instanceof Error ? String(error.message) : show(error);
     } catch {}
     this.#warn(text);
   }

@@ -74,6 +74,18 @@ TEST(a_level_rises_at_once_and_falls_when_it_has_stayed_away) {
   CHECK_EQ(see(200 * kMiB, 2502), Level::kNone);
 }
 
+TEST(a_mark_near_the_limit_can_be_left_too) {
+  Marks marks;
+  marks.low = 170 * kMiB;
+  marks.medium = marks.critical = kMiB;
+  LevelKeeper keeper;
+  CHECK_EQ(keeper.update(bytes(200 * kMiB, 160 * kMiB), marks, 0), Level::kLow);
+  CHECK_EQ(keeper.update(bytes(200 * kMiB, 180 * kMiB), marks, 1000), Level::kLow);
+  CHECK_EQ(keeper.update(bytes(200 * kMiB, 199 * kMiB), marks, 2000), Level::kNone);
+  marks.medium = 190 * kMiB;
+  CHECK(shortfall(bytes(200 * kMiB, 100 * kMiB), marks) <= 100 * kMiB);
+}
+
 TEST(a_stall_holds_its_level_for_a_moment_too) {
   LevelKeeper keeper;
   CHECK_EQ(keeper.update(stall(Level::kLow), {}, 0), Level::kLow);

@@ -1,9 +1,11 @@
 // What the reclaimer takes, and in which order. Shrink signals say exactly how much it is to free, so that its choice can be seen.
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <atomic>
 #include <thread>
 
+#include "core/pins/attachment.h"
 #include "core/pressure/watcher.h"
 #include "native/check.h"
 #include "native/limited_cgroup.h"
@@ -37,8 +39,16 @@ std::unique_ptr<Region> attach(int fd, bool reclaimer) {
 
 // Has the reclaimer of this process free so much, and waits until it is done.
 void free_bytes(uint64_t bytes) {
+  const uint64_t before = pressure::watcher_stats().wakeups;
   pressure::demand(bytes);
-  pressure::look();
+  // The look that was under way may not know of it.
+  for (int i = 0; i < 30'000; ++i) {
+    pressure::look();
+    const pressure::WatcherStats now = pressure::watcher_stats();
+    if (now.wakeups >= before + 2 && now.outstanding == 0) return;
+    nap_ms(1);
+  }
+  CHECK(false);
 }
 
 uint64_t purged(Region& region) {
@@ -160,6 +170,64 @@ TEST(units_without_memory_are_left_alone) {
   CHECK_EQ(purged(*region), kMiB);
   CHECK(!lost(*region, 0, 40 * kMiB));
   CHECK(lost(*region, 40 * kMiB, kMiB));
+}
+
+// A table that has holes is not to be filled by being looked at, least of all when memory is short.
+TEST(a_look_gives_no_memory_to_what_it_looks_at) {
+  RegionOptions options;
+  options.size = 1024 * kMiB;
+  options.reclaimer = true;
+  const auto region = std::move(test_backend().create(options).value());
+  if (kernel_discards()) SKIP("the size of an area's memory is not to be had");
+  const auto stored = [&] {
+    struct stat st;
+    CHECK(fstat(region->fd(), &st) == 0);
+    return static_cast<uint64_t>(st.st_blocks) * 512;
+  };
+  for (uint64_t at = 0; at < region->size(); at += 20 * kMiB) region->mapping()->data()[at] = 1;
+  const uint64_t held = stored();
+  free_bytes(64 * kMiB);
+  CHECK_EQ(stored(), held);
+  for (uint64_t at = 0; at < region->size(); at += 20 * kMiB) CHECK(region->unpin(at, 4096).ok());
+  const uint64_t idle = stored();
+  free_bytes(64 * kMiB);
+  CHECK(stored() <= idle);
+  CHECK(lost(*region, 0, 4096));
+}
+
+TEST(a_close_is_short_while_the_reclaimer_looks) {
+  if (kernel_discards()) SKIP("the size of an area's memory is not to be had");
+  RegionOptions options;
+  options.size = 1024 * kMiB;
+  options.reclaimer = true;
+  auto region = std::move(test_backend().create(options).value());
+  const Fd file(dup(region->fd()));
+  struct stat before;
+  struct stat after;
+  CHECK(fstat(file.get(), &before) == 0);
+  {
+    const Attachment::Served looking;
+    CHECK_EQ(looking.all().size(), size_t{1});
+    region->close();
+    CHECK(Attachment::Served().all().empty());
+  }
+  CHECK(fstat(file.get(), &after) == 0);
+  CHECK_EQ(after.st_blocks, before.st_blocks);
+  const auto heir = attach(file.get(), true);
+  bool pinned = true;
+  CHECK(heir->pinned(0, heir->size(), &pinned).ok());
+  CHECK(!pinned);
+}
+
+TEST(one_object_of_two_leaves_and_the_other_is_served_as_it_asked) {
+  const auto region = make(4 * kMiB, false);
+  attach(region->fd(), true)->close();
+  CHECK(region->unpin(0, 4 * kMiB).ok());
+  const auto other = make(kMiB);
+  CHECK(other->unpin(0, kMiB).ok());
+  free_bytes(64 * kMiB);
+  CHECK_EQ(purged(*other), kMiB);
+  CHECK_EQ(purged(*region), uint64_t{0});
 }
 
 TEST(pages_that_a_mere_look_has_brought_back_go_too) {

@@ -128,6 +128,8 @@ describe('arguments', () => {
         'toString',
         'SIGRTMIN-1',
         'SIGRTMAX+1',
+        'SIGRTMAX-63',
+        'SIGRTMIN+90',
         'SIGRTMIN+',
         'SIGRTMIN+1.5',
       ],

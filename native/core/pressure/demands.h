@@ -12,7 +12,7 @@ class GaugeDemand final : public Demand {
  public:
   // `ahead`: bytes that are as good as taken, because they will be before one can look again.
   GaugeDemand(Gauge& gauge, const Marks& marks, const Reading& reading, uint64_t ahead)
-      : gauge_(gauge), marks_(marks), reading_(reading), enough_(enough(marks) + ahead) {}
+      : gauge_(gauge), marks_(marks), reading_(reading), enough_(enough(marks, reading.limit) + ahead) {}
 
   uint64_t missing(uint64_t) override {
     if (!gauge_.read(now_ms(), &reading_) || reading_.limit == 0) return 0;

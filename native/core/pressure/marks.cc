@@ -41,7 +41,7 @@ Level LevelKeeper::update(const Reading& reading, const Marks& marks, uint64_t n
     return level_;
   }
   const uint64_t mark = mark_of(marks, level_);
-  const bool away = reading.limit == 0 || reading.available >= mark + mark / 4;
+  const bool away = reading.limit == 0 || reading.available >= clearly_above(mark, reading.limit);
   if (away && now_ms - last_ms_ >= kStaysMs) {
     level_ = now;
     last_ms_ = now_ms;

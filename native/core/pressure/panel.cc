@@ -1,5 +1,9 @@
 #include "core/pressure/panel.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "core/pressure/sources/own_cgroups.h"
@@ -52,7 +56,10 @@ void Panel::open(uint64_t now_ms) {
     }
   }
   ++edition_;
-  gone_ = false;
+  // With no descriptor left, some may be missing for that reason alone.
+  const int spare = fcntl(0, F_DUPFD_CLOEXEC, 0);
+  gone_ = spare < 0 && (errno == EMFILE || errno == ENFILE);
+  if (spare >= 0) close(spare);
   opened_ms_ = now_ms;
   next_check_ms_ = now_ms + kCheckMs;
 }

@@ -24,6 +24,7 @@ constexpr uint64_t kEnoughToTell = 8 * kMiB;  // a cgroup's statistics lag by ha
 constexpr int kTimesInVain = 2;
 constexpr uint64_t kFutileMs = 1000;
 constexpr uint64_t kStockMs = 50;
+constexpr uint64_t kNothingMs = 200;
 
 constexpr int class_of(Priority priority) {
   return priority == Priority::kCheap ? 0 : priority == Priority::kPrecious ? 2 : 1;
@@ -144,6 +145,42 @@ Reclaimer::Step Reclaimer::use_stock(const Attachments& among, int priority_clas
   return Step::kUsedUp;
 }
 
+// Takes what is of this kind, class by class. False: the demand is met, or the time is over.
+bool Reclaimer::take(Want want, const Attachments& all, Demand& demand, uint64_t start, Outcome* outcome) {
+  uint64_t bytes = kAtLeastChosen;
+  for (int c = 0; c < kClasses && outcome->remaining != 0;) {
+    if (now_ms() - start >= kLongestMs) return false;
+    const Attachments among = of_class(all, c, demand);
+    const bool anew = stock_.empty() || stock_class_ != c || stock_of_ != want;
+    // Not to look for what somebody else is purging meanwhile.
+    if (anew && !demand.urgent() && now_ms() - start < kPoliteMs && somebody_else_at(among)) {
+      nap();
+      outcome->remaining = demand.missing(outcome->sum());
+      continue;
+    }
+    if (anew) find(among, want, std::max(bytes, outcome->remaining));
+    stock_class_ = c;
+    const uint64_t freed_before = outcome->sum();
+    const Step step = use_stock(among, c, demand, start, outcome);
+    if (step == Step::kTimeOver) return false;
+    if (step == Step::kSomebodyElse) {
+      // What is purged meanwhile is not to be found again here.
+      stock_.clear();
+      nap();
+      outcome->remaining = demand.missing(outcome->sum());
+    } else if (anew && outcome->sum() == freed_before && outcome->remaining != 0) {
+      // The oldest had no memory; or there is nothing.
+      if (!all_in_stock_) {
+        bytes *= 8;
+        continue;
+      }
+      if (want == Want::kIdle) outcome->exhausted[c] = true;
+      ++c;
+    }
+  }
+  return outcome->remaining != 0;
+}
+
 Reclaimer::Outcome Reclaimer::run(Demand& demand) {
   Outcome outcome;
   const uint64_t start = now_ms();
@@ -151,47 +188,17 @@ Reclaimer::Outcome Reclaimer::run(Demand& demand) {
   const Attachment::Served served;
   if (start - stocked_ms_ > kStockMs) stock_.clear();
   outcome.remaining = demand.missing(0);
-  uint64_t bytes = kAtLeastChosen;
-  for (int c = 0; c < kClasses && outcome.remaining != 0;) {
-    const Attachments among = of_class(served.all(), c, demand);
-    const bool anew = stock_.empty() || stock_class_ != c;
-    // Not to look for what somebody else is purging meanwhile.
-    if (anew && !demand.urgent() && start + kPoliteMs > now_ms() && somebody_else_at(among)) {
-      nap();
-      outcome.remaining = demand.missing(outcome.sum());
-      continue;
-    }
-    if (anew) find(among, Want::kIdle, std::max(bytes, outcome.remaining));
-    stock_class_ = c;
-    const uint64_t freed_before = outcome.sum();
-    Step step = use_stock(among, c, demand, start, &outcome);
-    for (const Want more : {Want::kAbandoned, Want::kStrays}) {
-      if (step != Step::kUsedUp || !anew || !all_in_stock_ || outcome.remaining == 0) break;
-      find(among, more, ~uint64_t{0});
-      step = use_stock(among, c, demand, start, &outcome);
-    }
-    if (step == Step::kTimeOver) break;
-    if (step == Step::kSomebodyElse) {
-      // What is purged meanwhile is not to be found again here.
-      stock_.clear();
-      nap();
-      outcome.remaining = demand.missing(outcome.sum());
-    } else if (anew && outcome.sum() == freed_before && outcome.remaining != 0) {
-      // The oldest had no memory; or there is nothing.
-      if (!all_in_stock_) {
-        bytes *= 8;
-        continue;
-      }
-      outcome.exhausted[c] = true;
-      ++c;
-    }
+  // First what is idle beyond doubt, of all classes; nobody's leavings may keep others from giving.
+  for (const Want want : {Want::kIdle, Want::kAbandoned, Want::kStrays}) {
+    if (!take(want, served.all(), demand, start, &outcome)) break;
   }
   if (stock_of_ != Want::kIdle) stock_.clear();
   return finish(outcome);
 }
 
 void Reclaimer::prepare() {
-  if (now_ms() - stocked_ms_ < kStockMs / 2 && !stock_.empty()) return;
+  // Once in a while, the seldomer if there was nothing to find.
+  if (now_ms() - stocked_ms_ < (stock_.empty() ? kNothingMs : kStockMs / 2)) return;
   const Attachment::Served served;
   for (Attachment* one : served.all()) one->resident_units();
   const ByteDemand nothing(0, nullptr, false);

@@ -37,6 +37,8 @@ class Reclaimer {
 
   // Takes some tens of milliseconds at most, and then leaves the rest to the next call.
   Outcome run(Demand& demand);
+  // The gauges are others now.
+  void forget_gauges() { futile_.clear(); }
   // For a demand that may come soon: has victims ready, and the memory and mappings that take time when there is none left.
   void prepare();
 
@@ -50,6 +52,7 @@ class Reclaimer {
   enum class Step { kUsedUp, kSomebodyElse, kTimeOver };
   Step use_stock(const Attachments& among, int priority_class, Demand& demand, uint64_t start,
                  Outcome* outcome);
+  bool take(Want want, const Attachments& all, Demand& demand, uint64_t start, Outcome* outcome);
   void find(const Attachments& among, Want want, uint64_t bytes);
   Outcome finish(const Outcome& outcome);
   uint64_t purge(Attachment& attachment, const Victim& victim, uint64_t missing, Gauge* gauge);

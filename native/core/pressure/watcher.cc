@@ -24,9 +24,10 @@ namespace ashmem_compat::pressure {
 namespace {
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
-constexpr int kAfterPurgeMs = 1;   // whoever took that much may be taking more
-constexpr uint64_t kAlertMs = 50;  // for so long
-constexpr uint64_t kAheadMs = 4;   // from a reading to the effect of what is done about it
+constexpr int kAfterPurgeMs = 1;        // whoever took that much may be taking more
+constexpr uint64_t kAlertMs = 50;       // for so long
+constexpr uint64_t kAheadMs = 4;        // from a reading to the effect of what is done about it
+constexpr uint64_t kLeastNs = 500'000;  // between two looks
 constexpr uint64_t kTellEveryMs = 10;
 constexpr uint64_t kNothingLeftMs =
     100;  // before looking again for something to purge where there was nothing
@@ -72,7 +73,9 @@ class Watcher {
   // The same if it runs already, else null.
   static Watcher* running() {
     Watcher* known = current.load(std::memory_order_acquire);
-    return known && same_process(known->process_) ? known : nullptr;
+    return known && same_process(known->process_) && known->started_.load(std::memory_order_acquire)
+               ? known
+               : nullptr;
   }
 
   void add(const ListenOptions& options, Listener* listener);
@@ -101,6 +104,7 @@ class Watcher {
 
   Status start();
   [[noreturn]] void loop();
+  void pause();
   bool needed();
   void look();
   void serve_demands(uint64_t now);
@@ -117,6 +121,8 @@ class Watcher {
   static std::atomic<Watcher*> current;
   const uint64_t process_;
   const Fd control_;
+  std::mutex starting_;
+  std::atomic<bool> started_{false};
   std::atomic<bool> asleep_{false};
   std::atomic<uint64_t> demanded_{0}, signals_{0};
 
@@ -124,6 +130,7 @@ class Watcher {
   Panel panel_;
   Reclaimer reclaimer_;
   uint64_t alert_until_ms_ = 0;
+  uint64_t looked_ns_ = 0;
   Verdict totals_;  // what the reclaimer did and found, as verdicts tell it
   uint64_t signals_seen_ = 0;
   uint64_t outstanding_ = 0;  // bytes that signals have asked for
@@ -158,15 +165,17 @@ Watcher* Watcher::get(Status* why) {
       delete made;
       continue;
     }
-    *why = made->start();
-    if (why->ok()) return made;
-    current.store(nullptr, std::memory_order_release);  // others may hold it by now, so it stays allocated
-    return nullptr;
+    known = made;
   }
-  return known;
+  *why = known->start();
+  return why->ok() ? known : nullptr;
 }
 
+// Once; where there was no thread to be had, the next call tries again.
 Status Watcher::start() {
+  if (started_.load(std::memory_order_acquire)) return Status::Ok();
+  const std::lock_guard<std::mutex> guard(starting_);
+  if (started_.load(std::memory_order_relaxed)) return Status::Ok();
   // Signals are for the threads of the application.
   sigset_t all;
   sigset_t before;
@@ -186,6 +195,7 @@ Status Watcher::start() {
     return Status::System("pthread_create", Code::kSystem, "no thread to watch memory with");
   }
   pthread_detach(thread);
+  started_.store(true, std::memory_order_release);
   return Status::Ok();
 }
 
@@ -202,6 +212,7 @@ void Watcher::loop() {
     asleep_.store(true);
     if (needed()) {
       asleep_.store(false);
+      pause();
       look();
       panel_.wait(control_.get(), now_ms() < alert_until_ms_ ? kAfterPurgeMs : panel_.patience());
     } else {
@@ -214,6 +225,18 @@ void Watcher::loop() {
   }
 }
 
+// So that a flood of events, or of signals, costs no more than a look in each millisecond.
+void Watcher::pause() {
+  timespec now{0, 0};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const uint64_t ns = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  if (ns - looked_ns_ < kLeastNs) {
+    const timespec rest{0, static_cast<long>(kLeastNs - (ns - looked_ns_))};
+    nanosleep(&rest, nullptr);
+  }
+  looked_ns_ = ns;
+}
+
 void Watcher::look() {
   const uint64_t now = now_ms();
   uint64_t begun = 0;
@@ -221,7 +244,9 @@ void Watcher::look() {
     const std::lock_guard<std::mutex> guard(mutex_);
     begun = looks_begun_;
   }
+  const uint64_t edition = panel_.edition();
   panel_.look(now, highest_marks());
+  if (panel_.edition() != edition) reclaimer_.forget_gauges();
   serve_demands(now);
   if (outstanding_ != 0) alert_until_ms_ = now_ms() + kAlertMs;
   reclaim(now);
@@ -392,6 +417,7 @@ void Watcher::count() {
   stats_.cpu_ns = static_cast<uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(used.tv_nsec);
   stats_.reclaimed = reclaimer_.reclaimed();
   stats_.reclaims = reclaimer_.runs();
+  stats_.outstanding = outstanding_;
 }
 
 // ---- what other threads ask for

@@ -71,10 +71,11 @@ struct GaugeReport {
 std::vector<GaugeReport> look();
 
 struct WatcherStats {
-  uint64_t wakeups = 0;    // of the thread, since it began
-  uint64_t cpu_ns = 0;     // it has used
-  uint64_t reclaimed = 0;  // bytes the reclaimer of this process has freed
-  uint64_t reclaims = 0;   // times that it began
+  uint64_t wakeups = 0;      // of the thread, since it began
+  uint64_t cpu_ns = 0;       // it has used
+  uint64_t reclaimed = 0;    // bytes the reclaimer of this process has freed
+  uint64_t reclaims = 0;     // times that it began
+  uint64_t outstanding = 0;  // bytes that signals have asked for, and that it is not done with
 };
 WatcherStats watcher_stats();
 
