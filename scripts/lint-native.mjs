@@ -58,7 +58,9 @@ function pageSizes() {
     'lib',
   ];
   const found = spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout.split('\n').filter(Boolean);
-  const faults = found.filter((line) => !/\bchar \w+\[4096\]|kStretch = 4096|kSize = 16384|max-page-size=16384/.test(line));
+  const faults = found.filter(
+    (line) => !/\bchar \w+\[4096\]|kStretch = 4096|kSize = 16384|max-page-size=16384/.test(line),
+  );
   for (const line of faults) console.log(`a constant page size? ask page_size(): ${line}`);
   failures += faults.length;
   console.log(`page sizes: ${faults.length} constants`);

@@ -81,7 +81,8 @@ TEST(the_least_recently_unpinned_go_first_across_regions) {
   later();
   CHECK(b->unpin(0, 16 * kMiB).ok());
   later();
-  CHECK(a->unpin(8 * kMiB, 8 * kMiB).ok());
+  // With a unit in between that stays: after a long delay neighbours count as of one age.
+  CHECK(a->unpin(8 * kMiB + kUnit, 8 * kMiB - kUnit).ok());
   later();
   free_bytes(8 * kMiB);
   CHECK_EQ(purged(*a), 8 * kMiB);
@@ -90,12 +91,13 @@ TEST(the_least_recently_unpinned_go_first_across_regions) {
   CHECK_EQ(purged(*a), 8 * kMiB);
   CHECK_EQ(purged(*b), 16 * kMiB);
   CHECK(lost(*a, 0, 8 * kMiB));
-  CHECK(!lost(*a, 8 * kMiB, 8 * kMiB));
+  CHECK(!lost(*a, 8 * kMiB + kUnit, 8 * kMiB - kUnit));
 }
 
 TEST(what_another_process_has_used_counts_as_used) {
   const auto region = make(8 * kMiB);
-  CHECK(region->unpin(0, 8 * kMiB).ok());
+  CHECK(region->unpin(0, 4 * kMiB).ok());
+  CHECK(region->unpin(4 * kMiB + kUnit, 4 * kMiB - kUnit).ok());
   later();
   const int fd = region->fd();
   Child peer([fd] {
@@ -107,9 +109,9 @@ TEST(what_another_process_has_used_counts_as_used) {
   });
   CHECK_EQ(peer.reap(), 0);
   later();
-  free_bytes(4 * kMiB);
+  free_bytes(4 * kMiB - kUnit);
   CHECK(!lost(*region, 0, 4 * kMiB));
-  CHECK(lost(*region, 4 * kMiB, 4 * kMiB));
+  CHECK(lost(*region, 4 * kMiB + kUnit, 4 * kMiB - kUnit));
 }
 
 TEST(what_its_creator_has_left_to_others_is_as_old_as_that) {

@@ -20,10 +20,10 @@ using WithInfo = void (*)(int, siginfo_t*, void*);
 
 struct Slot {
   // Guarded by the mutex.
-  int listeners = 0;
-  bool in_chain =
-      false;  // somebody may call our handler, installed or under another that was installed over it
   struct sigaction before {};  // what ours was installed over
+  int listeners = 0;
+  // Somebody may call our handler, installed or under another that was installed over it.
+  bool in_chain = false;
   // Read by the handler, which may still run in another thread while the slot is used anew. Of the next to call at most one is set.
   std::atomic<bool> listening{false};
   std::atomic<Plain> plain{nullptr};
