@@ -11,6 +11,8 @@ export interface Advice {
 }
 
 const mebibyte = 2 ** 20;
+/** What programs that were written for the desktop take for granted. */
+const USUAL_PAGE = 2 ** 12;
 const onAndroid = ({ platform }: Facts) => platform === 'android';
 
 /** Where stalls are not shown by somebody's decision, as to every app on Android, there is nothing to set. */
@@ -140,10 +142,10 @@ function* limits(facts: Facts): Iterable<Advice> {
 }
 
 function* platform({ pageSize, node }: Facts): Iterable<Advice> {
-  if (!isUnreadable(pageSize) && pageSize > 4096)
+  if (!isUnreadable(pageSize) && pageSize > USUAL_PAGE)
     yield {
       about: 'page size',
-      line: `units are ${pageSize} bytes at least: a granularity of 4096 is refused here`,
+      line: `units are ${pageSize} bytes at least: a granularity of ${USUAL_PAGE} is refused here`,
     };
   const [major = 0, minor = 0] = node.slice(1).split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 19))

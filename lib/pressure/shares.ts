@@ -64,5 +64,5 @@ function spread(
  * else happened to the cache meanwhile.
  */
 export function isLie(claimed: number, measured: number): boolean {
-  return claimed - measured > Math.max(claimed / 8, 4096);
+  return claimed - measured > Math.max(claimed / 8, 4 * 1024);
 }

@@ -71,7 +71,7 @@ const listening = new Set<NativeSignal>();
 /**
  * From here on the signal tells this process to give memory back, in a handler that needs no event loop: the value of sigqueue(3) is the KiB
  * wanted, which the reclaimer takes from unpinned regions, and shrinkers give the rest; a value of 0, or kill(2), raises the level to
- * 'medium' for a second. In a shell: `kill -s RTMIN+3 -q 65536 PID` (util-linux, procps) wants 64 MiB.
+ * 'medium' for a second. In a shell: `kill -s RTMIN+3 -q 32768 PID` (util-linux, procps) wants 32 MiB.
  *
  * It does something where this process has a region, an open PressureMonitor or a shrinker. Several listeners share a signal. A handler
  * that was there is called too; but do not also give the signal to process.on(): when Node's last listener of it goes, Node resets the

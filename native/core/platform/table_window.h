@@ -23,7 +23,7 @@ class TableWindow {
   bool readable() const { return readable_; }
 
  private:
-  static constexpr uint64_t kStretch = 4096 / sizeof(T);
+  static constexpr uint64_t kStretch = 512;  // elements
 
   void load(uint64_t i) {
     first_ = i / kStretch * kStretch;
