@@ -9,10 +9,12 @@
 
 #ifndef SEEK_DATA
 #define SEEK_DATA 3
-#define SEEK_HOLE 4
 #endif
 
 namespace ashmem_compat {
+namespace {
+constexpr uint64_t kStretch = uint64_t{8} << 20;  // bytes
+}
 Result<std::unique_ptr<ResidentUnits>> ResidentUnits::open(int fd, const Layout& layout,
                                                            std::shared_ptr<Mapping> data) {
   if (!data) {
@@ -39,10 +41,11 @@ uint64_t ResidentUnits::next_extent(uint64_t from, uint64_t* end) {
   const off_t at = lseek(own_.get(), static_cast<off_t>(from * layout_.granularity), SEEK_DATA);
   // Behind the data comes the control area, which always has memory.
   if (at < 0 || static_cast<uint64_t>(at) >= layout_.control_offset) return layout_.unit_count;
-  const off_t hole = lseek(own_.get(), at, SEEK_HOLE);
-  const uint64_t last = hole > at ? (static_cast<uint64_t>(hole) - 1) / layout_.granularity : ~uint64_t{0};
-  if (last < layout_.unit_count) *end = last + 1;
-  return static_cast<uint64_t>(at) / layout_.granularity;
+  const uint64_t first = static_cast<uint64_t>(at) / layout_.granularity;
+  // Not SEEK_HOLE: it walks all pages to the hole with the file locked, while others may want to discard.
+  const uint64_t stretch = layout_.granularity >= kStretch ? 1 : kStretch / layout_.granularity;
+  if (layout_.unit_count - first > stretch) *end = first + stretch;
+  return first;
 }
 
 std::vector<ResidentUnits::Run> ResidentUnits::resident(uint64_t first, uint64_t count) {
