@@ -20,6 +20,8 @@ class PoolMemory {
   PoolMemory(const PoolMemory&) = delete;
   PoolMemory& operator=(const PoolMemory&) = delete;
 
+  // The region that the memory is: its mapping outlives it, and close() ends it. Nothing else here works after that.
+  virtual Region* region() = 0;
   virtual char* data() = 0;
   virtual uint64_t unit() = 0;  // bytes, a power of two
   virtual uint64_t unit_count() = 0;
@@ -36,6 +38,9 @@ class PoolMemory {
   virtual Status try_hold(uint64_t u, bool* lost) = 0;
   // Ends one hold. The process's last one stamps the unit, for the order of purging, and gives it up.
   virtual void drop(uint64_t u) = 0;
+  // The same by the process's only hold, of an extent in which nothing is worth keeping and most likely nothing is: PURGED, so that nobody purges
+  // it in vain.
+  virtual void drop_empty(uint64_t u) = 0;
   // A living process other than this one holds it.
   virtual bool held_by_others(uint64_t u) = 0;
   // This process holds it: any object, any thread.
@@ -46,6 +51,10 @@ class PoolMemory {
   virtual uint32_t span(uint64_t u) = 0;
   // Only for who holds `u`: see the rule above.
   virtual void set_span(uint64_t u, uint32_t units, Priority priority) = 0;
+  // Brackets a read of what lies in the extent that `u` leads, without a hold: true if the ticket is valid and end_read() says true. Of a pool that
+  // can only be read this writes nothing shared.
+  virtual Status begin_read(uint64_t u, ReadTicket* ticket) = 0;
+  virtual bool end_read(uint64_t u, const ReadTicket& ticket) = 0;
   // Discards the extents that are led by a unit of the range and that nobody holds; bytes of it.
   virtual uint64_t purge(uint64_t u, uint64_t count) = 0;
   // Names this process in the annex: its slot and life. Never 0, and never that of another process, past or present.
