@@ -190,11 +190,11 @@ TEST(a_look_gives_no_memory_to_what_it_looks_at) {
   const uint64_t held = stored();
   free_bytes(64 * kMiB);
   CHECK_EQ(stored(), held);
-  for (uint64_t at = 0; at < region->size(); at += 20 * kMiB) CHECK(region->unpin(at, 4096).ok());
+  for (uint64_t at = 0; at < region->size(); at += 20 * kMiB) CHECK(region->unpin(at, page_size()).ok());
   const uint64_t idle = stored();
   free_bytes(64 * kMiB);
   CHECK(stored() <= idle);
-  CHECK(lost(*region, 0, 4096));
+  CHECK(lost(*region, 0, page_size()));
 }
 
 TEST(a_close_is_short_while_the_reclaimer_looks) {
