@@ -126,9 +126,9 @@ inline const Backend& test_backend() {
 // What is known of a backend, for tests of one of its traits.
 inline bool on(const char* name) { return strcmp(test_backend().name(), name) == 0; }
 // Its files are memfds: they have seals, and can be copied, cut and grown.
-inline bool makes_memfds() { return on("memfd"); }
+inline bool makes_memfds() { return on("memfd") || on("vrange"); }
 // It leaves what is unpinned to the kernel.
-inline bool kernel_discards() { return on("ashmem"); }
+inline bool kernel_discards() { return on("ashmem") || on("vrange"); }
 
 // Whether a memfd's file can be opened once more, which Android refuses to apps.
 inline bool may_open_again(int fd) {
