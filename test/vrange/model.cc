@@ -36,7 +36,20 @@ pid_t process_of(pid_t thread) {
   return process;
 }
 
+// Whether there is a page to lose. A look at its bytes would make one.
+bool is_present(pid_t process, uint64_t number) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/pagemap", process);
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  uint64_t entry = 0;
+  const bool read = fd >= 0 && pread(fd, &entry, sizeof entry, static_cast<off_t>(number * sizeof entry)) ==
+                                   static_cast<ssize_t>(sizeof entry);
+  if (fd >= 0) close(fd);
+  return read && entry >> 62 != 0;
+}
+
 bool read_page(pid_t process, uint64_t number, uint64_t* checksum) {
+  if (!is_present(process, number)) return false;
   static std::vector<unsigned char> bytes(kPage);
   const iovec to = {bytes.data(), kPage};
   const iovec from = {reinterpret_cast<void*>(number * kPage), kPage};
@@ -159,8 +172,9 @@ void VrangeModel::discard(const Memory& memory, Pages& pages, const std::vector<
     for (const uint64_t number : chosen) {
       Page& page = pages.all.at(number);
       uint64_t now = 0;
-      if (!read_page(process, number, &now) || now != page.checksum) {
-        pages.all.erase(number);  // unmapped since, and perhaps another's
+      if (!read_page(process, number, &now)) continue;  // never there, or given back
+      if (now != page.checksum) {
+        pages.all.erase(number);  // another's, it seems
         continue;
       }
       clear_page(process, number);
@@ -199,6 +213,14 @@ uint64_t VrangeModel::purge(uint64_t most) {
     if (!chosen.empty()) discard(memory, pages, chosen);
   }
   return times.size();
+}
+
+void VrangeModel::forget(pid_t thread, uint64_t start, uint64_t length) {
+  if (memories_.empty()) return;
+  const auto known = memories_.find(Memory(0, static_cast<uint64_t>(process_of(thread))));
+  if (known == memories_.end()) return;
+  auto& all = known->second.all;
+  all.erase(all.lower_bound(start / kPage), all.lower_bound((start + length + kPage - 1) / kPage));
 }
 
 void VrangeModel::lose(pid_t thread, uint64_t start, uint64_t length) {

@@ -20,6 +20,8 @@ class VrangeModel {
   long change(pid_t thread, uint64_t start, uint64_t length, bool is_volatile, bool* purged);
   // Discards at most so many pages (0: all), least recently marked first: how many those were.
   uint64_t purge(uint64_t most);
+  // The range of the process's private memory is another from here on.
+  void forget(pid_t thread, uint64_t start, uint64_t length);
   // Discards what is volatile of the range.
   void lose(pid_t thread, uint64_t start, uint64_t length);
 

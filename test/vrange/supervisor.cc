@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -30,11 +31,23 @@ namespace {
 
 const uint64_t kPage = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 
+#ifdef SYS_mmap2
+constexpr int kMmap = SYS_mmap2;
+#else
+constexpr int kMmap = SYS_mmap;
+#endif
+
 // From here on the call of this thread and its children is for whoever holds the fd that is returned; -1 with errno.
 int listen_for_calls() {
   sock_filter program[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(kVrangeNumber), 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+      // What ends a mapping ends its marks: munmap(), and mmap() in the place of another.
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_munmap, 3, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kMmap, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[3])),
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAP_FIXED, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
@@ -86,6 +99,11 @@ struct Scripted {
 class Supervisor {
  public:
   explicit Supervisor(const Supervision& how) : how_(how), model_(how.likeness != Likeness::kNoFiles) {}
+
+  // For a call that is the kernel's to answer.
+  void notice_end_of_mapping(const seccomp_notif& asked) {
+    model_.forget(static_cast<pid_t>(asked.pid), asked.data.args[0], asked.data.args[1]);
+  }
 
   // What the call returns; false: it is not answered at all.
   bool answer(const seccomp_notif& asked, long* result) {
@@ -191,15 +209,19 @@ int supervise(const Supervision& how, int listener, pid_t child, int deaths) {
     if (!(heard[0].revents & POLLIN)) continue;
     memset(room.data(), 0, room.size());
     if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, asked) != 0) continue;  // its caller was killed meanwhile
-    long result = 0;
-    if (!supervisor.answer(*asked, &result)) continue;
     // As large as the kernel's may be, and more.
     union {
       seccomp_notif_resp reply;
       char room[256];
     } sent = {};
     sent.reply.id = asked->id;
-    if (result < 0) {
+    long result = 0;
+    if (asked->data.nr != kVrangeNumber) {
+      supervisor.notice_end_of_mapping(*asked);
+      sent.reply.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+    } else if (!supervisor.answer(*asked, &result)) {
+      continue;
+    } else if (result < 0) {
       sent.reply.error = static_cast<int>(result);
     } else {
       sent.reply.val = result;

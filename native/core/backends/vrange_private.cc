@@ -56,6 +56,11 @@ class PrivateRegion final : public Region {
   Status stats(RegionStats* stats) override;
   void close() override;
 
+  bool touches_fault() const override { return touches_fault_.load(std::memory_order_relaxed); }
+
+ protected:
+  Status look(uint64_t first, uint64_t count, bool last, std::vector<uint64_t>* units) override;
+
  private:
   // Outlives the region, for the watcher's thread.
   struct Discards {
@@ -76,7 +81,7 @@ class PrivateRegion final : public Region {
   }
   Status take_back(uint64_t unit);
   Status leave(uint64_t first, uint64_t count);
-  Status look(uint64_t unit);
+  Status ask(uint64_t unit);
   static bool mend(const Fault& fault, bool own, void* region);
 
   std::shared_ptr<Discards> discards_ = std::make_shared<Discards>();
@@ -84,7 +89,8 @@ class PrivateRegion final : public Region {
   Priority priority_ = Priority::kNormal;
   uint64_t process_ = 0;
   uint64_t unit_count_ = 0;
-  SpinLock lock_;  // of `left`, `lost`, `generation`, and of the kernel's calls
+  std::atomic<bool> touches_fault_{false};  // whether the kernel has ever answered one so
+  SpinLock lock_;                           // of `left`, `lost`, `generation`, and of the kernel's calls
   ZeroedArray<Unit> units_;
 };
 
@@ -130,7 +136,7 @@ Status PrivateRegion::leave(uint64_t first, uint64_t count) {
 }
 
 // Makes the kernel tell, and leaves the unit to it again.
-Status PrivateRegion::look(uint64_t unit) {
+Status PrivateRegion::ask(uint64_t unit) {
   lock_.lock();
   Status status;
   if (units_[unit].left) {
@@ -141,10 +147,25 @@ Status PrivateRegion::look(uint64_t unit) {
   return status;
 }
 
+// Where a touch raises SIGBUS, the handler has asked already.
+Status PrivateRegion::look(uint64_t first, uint64_t count, bool last, std::vector<uint64_t>* units) {
+  if (Status s = usable(); !s.ok()) return s;
+  for (uint64_t u = first; u < first + count; ++u) {
+    if (last && !touches_fault()) {
+      if (Status s = ask(u); !s.ok()) return s;
+    }
+    lock_.lock();
+    units->push_back(uint64_t{units_[u].generation} << 1 | (units_[u].lost ? 0 : 1));
+    lock_.unlock();
+  }
+  return Status::Ok();
+}
+
 bool PrivateRegion::mend(const Fault& fault, bool own, void* region) {
   if (!own) return replace_page_with_zeros(fault.address);
   PrivateRegion* self = static_cast<PrivateRegion*>(region);
-  return self->look(fault.offset >> self->unit_shift_).ok() || replace_page_with_zeros(fault.address);
+  self->touches_fault_.store(true, std::memory_order_relaxed);
+  return self->ask(fault.offset >> self->unit_shift_).ok() || replace_page_with_zeros(fault.address);
 }
 
 Status PrivateRegion::pin(uint64_t offset, uint64_t length, bool* purged, std::vector<ByteRange>* lost) {
@@ -245,7 +266,7 @@ Status PrivateRegion::begin_read(uint64_t offset, uint64_t length, ReadTicket* t
   if (Status s = to_units(offset, length, &first, &count); !s.ok()) return s;
   *ticket = ReadTicket{0, true};
   for (uint64_t u = first; u < first + count; ++u) {
-    if (Status s = look(u); !s.ok()) return s;
+    if (Status s = ask(u); !s.ok()) return s;
     ticket->generations += units_[u].generation;
     ticket->valid = ticket->valid && !units_[u].lost;
   }
@@ -263,7 +284,7 @@ Status PrivateRegion::stats(RegionStats* stats) {
   *stats = RegionStats{};
   stats->size = size_;
   for (uint64_t u = 0; u < unit_count_; ++u) {
-    if (Status s = look(u); !s.ok()) return s;
+    if (Status s = ask(u); !s.ok()) return s;
     const uint64_t bytes = to_bytes(u, 1).length;
     (is_pinned(u) ? stats->pinned : stats->unpinned) += bytes;
     if (units_[u].lost) stats->purged += bytes;
