@@ -123,9 +123,7 @@ TEST(global_pressure_discards_shared_memory) {
 
 // All tests after this one have swap.
 TEST(with_swap_too) {
-  CHECK(write_text("/sys/block/zram0/disksize", "256M"));
-  CHECK(system("mkswap /dev/zram0 >/dev/null") == 0);
-  CHECK(swapon("/dev/zram0", 0) == 0);
+  swap_on("256M");
 }
 
 TEST(global_pressure_with_swap_discards_private_memory) {

@@ -113,7 +113,8 @@ TEST(processes_come_and_go_with_their_private_memory) {
       uint8_t* moved = mremap(bytes + 128 * PAGE, 64 * PAGE, 128 * PAGE, MREMAP_MAYMOVE);
       CHECK(moved != MAP_FAILED);
       CHECK(munmap(bytes, 32 * PAGE) == 0);
-      CHECK(count(moved, 64, 128, kept) + count(moved, 64, 128, lost) == 64);
+      // Still volatile, so that one may be lost after the other.
+      CHECK(count(moved, 64, 128, zero) == 0 && count(moved, 64, 128, damaged) == 0);
       _exit(0);
     }
     uint8_t* place = map_private(256);

@@ -145,13 +145,19 @@ static inline void fill(void* start, size_t pages, unsigned seed) {
 
 enum page_state { kept, zero, lost, damaged };
 
+// The page may be discarded while it is read.
 static inline enum page_state state_of(const void* page, unsigned value) {
-  const uint8_t* bytes = page;
-  uint8_t byte;
-  if (!can_read(bytes, &byte)) return lost;
   const uint8_t wanted = (uint8_t)(value % 255 + 1);
+  struct sigaction action = {.sa_sigaction = on_bus, .sa_flags = SA_SIGINFO};
+  sigaction(SIGBUS, &action, NULL);
+  if (sigsetjmp(bus_jump, 1) != 0) {
+    CHECK(bus_address - (uintptr_t)page < PAGE);
+    return lost;
+  }
+  const volatile uint8_t* bytes = page;
+  const uint8_t byte = bytes[0];
   if (byte != wanted && byte != 0) return damaged;
-  for (size_t i = 0; i < PAGE; i++) {
+  for (size_t i = 1; i < PAGE; i++) {
     if (bytes[i] != byte) return damaged;
   }
   return byte ? kept : zero;
@@ -215,6 +221,7 @@ static inline pid_t start(void (*run)(void*), void* argument) {
   CHECK(pid >= 0);
   if (pid == 0) {
     run(argument);
+    fflush(stdout);
     _exit(0);
   }
   return pid;
@@ -237,6 +244,13 @@ static inline long number_after(const char* path, const char* name) {
   }
   fclose(file);
   return value;
+}
+
+// A swap device in memory, whatever it was before.
+static inline void swap_on(const char* size) {
+  CHECK(write_text("/sys/block/zram0/reset", "1"));
+  CHECK(write_text("/sys/block/zram0/disksize", size));
+  CHECK(system("mkswap /dev/zram0 >/dev/null && swapon /dev/zram0") == 0);
 }
 
 static inline long discarded_pages(void) { return number_after("/proc/vmstat", "vrange_discard "); }
