@@ -5,7 +5,7 @@
 
 #include "vrange.h"
 
-enum { units = 64, unit_pages = 4, rounds = 1500 };
+enum { units = 64, unit_pages = 4, rounds = 4000 };
 
 static atomic_bool done;
 static atomic_long losses;
@@ -58,6 +58,7 @@ static void* worker(void* argument) {
       }
     }
     let[i] = !let[i];
+    if (round % 8 == 0) sched_yield();
   }
   return NULL;
 }
