@@ -190,7 +190,8 @@ static void use_v1(void) {
   // Each processor holds on to the group that it last charged, even when that is gone, if nothing is left of what it charged in
   // advance. Something is left after a little.
   make_group("vrange-last", "memory.max");
-  for (int cpu = 0; cpu < sysconf(_SC_NPROCESSORS_ONLN); cpu++) CHECK(wait_for(start(charge_a_little, &cpu)) == 0);
+  for (int cpu = 0; cpu < sysconf(_SC_NPROCESSORS_ONLN); cpu++)
+    CHECK(wait_for(start(charge_a_little, &cpu)) == 0);
   remove_group();
   CHECK(write_text(ROOT "/cgroup.subtree_control", "-memory"));
   CHECK(mkdir("/tmp/cgroup-v1", 0755) == 0 || errno == EEXIST);

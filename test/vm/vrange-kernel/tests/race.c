@@ -157,7 +157,8 @@ static void marked_and_touched(uint8_t* bytes, int fd) {
   for (int round = 0; round < 300; round++) {
     let_go(bytes, 128);
     if (round % 3 == 0) madvise(bytes, 64 * PAGE, MADV_DONTNEED);
-    if (round % 7 == 0) CHECK(mprotect(bytes, 32 * PAGE, round % 2 ? PROT_READ : PROT_READ | PROT_WRITE) == 0);
+    if (round % 7 == 0)
+      CHECK(mprotect(bytes, 32 * PAGE, round % 2 ? PROT_READ : PROT_READ | PROT_WRITE) == 0);
     if (fd >= 0 && round % 5 == 0) {
       CHECK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 16 * PAGE, 32 * PAGE) == 0);
     }

@@ -25,20 +25,20 @@
 #define VOLATILE 1
 #define PAGE 4096UL
 
-#define CHECK(condition)                                                          \
-  do {                                                                            \
-    if (!(condition)) {                                                           \
+#define CHECK(condition)                                                                 \
+  do {                                                                                   \
+    if (!(condition)) {                                                                  \
       printf("# %s:%d: not so: %s (errno %d)\n", __FILE__, __LINE__, #condition, errno); \
-      fflush(stdout);                                                             \
-      _exit(1);                                                                   \
-    }                                                                             \
+      fflush(stdout);                                                                    \
+      _exit(1);                                                                          \
+    }                                                                                    \
   } while (0)
 
-#define SKIP(reason)               \
-  do {                             \
+#define SKIP(reason)                \
+  do {                              \
     printf("# skip: %s\n", reason); \
-    fflush(stdout);                \
-    _exit(77);                     \
+    fflush(stdout);                 \
+    _exit(77);                      \
   } while (0)
 
 struct test {
@@ -166,7 +166,8 @@ static inline enum page_state state_of(const void* page, unsigned value) {
 // How many pages are in this state.
 static inline size_t count(const void* start, size_t pages, unsigned seed, enum page_state state) {
   size_t n = 0;
-  for (size_t i = 0; i < pages; i++) n += state_of((const uint8_t*)start + i * PAGE, (unsigned)(seed + i)) == state;
+  for (size_t i = 0; i < pages; i++)
+    n += state_of((const uint8_t*)start + i * PAGE, (unsigned)(seed + i)) == state;
   return n;
 }
 
@@ -282,7 +283,8 @@ int main(int argc, char** argv) {
       failed++;
       printf("# status %#x\n", (unsigned)status);
     }
-    printf("%s %d %s%s\n", status == 0 || skipped ? "ok" : "not ok", number, test->name, skipped ? " # SKIP" : "");
+    printf("%s %d %s%s\n", status == 0 || skipped ? "ok" : "not ok", number, test->name,
+           skipped ? " # SKIP" : "");
   }
   return failed ? 1 : 0;
 }
