@@ -67,11 +67,20 @@ function sourceArchive() {
   return archive;
 }
 
-/** The source with our patch. Another patch takes the place of the one before, so that only the files of the two are compiled again. */
+/** The files of the tree that a patch changes, with their contents and times. */
+function filesOf(text) {
+  const names = [...text.matchAll(/^\+\+\+ b\/(\S+)/gm)].map(([, name]) => join(tree, name));
+  return names.map((name) => ({ name, content: readFileSync(name, 'utf8'), time: statSync(name).mtime }));
+}
+
+/** The source with our patch. Another patch takes the place of the one before, and only what differs between them is compiled again. */
 function patchedTree() {
   const wanted = readFileSync(patch, 'utf8');
+  let before = [];
   if (existsSync(applied)) {
-    if (readFileSync(applied, 'utf8') === wanted) return;
+    const old = readFileSync(applied, 'utf8');
+    if (old === wanted) return;
+    before = filesOf(old);
     run('patch', ['-p1', '-R', '-s', '-d', tree, '-i', applied]);
     rmSync(applied);
   } else {
@@ -80,6 +89,9 @@ function patchedTree() {
     run('tar', ['-xJf', sourceArchive(), '-C', work]);
   }
   run('patch', ['-p1', '-s', '-d', tree, '-i', patch]);
+  for (const { name, content, time } of before) {
+    if (existsSync(name) && readFileSync(name, 'utf8') === content) utimesSync(name, time, time);
+  }
   copyFileSync(patch, applied);
 }
 

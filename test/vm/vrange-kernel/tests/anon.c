@@ -262,7 +262,8 @@ TEST(moved_memory_is_volatile_where_it_is_now) {
   CHECK(count(moved, 8, 0, lost) == 8);
   CHECK(count(moved + 8 * PAGE, 8, 8, kept) == 8);
   // What comes to the old place is not.
-  CHECK(mmap(bytes, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == bytes);
+  CHECK(mmap(bytes, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+        bytes);
   fill(bytes, 16, 0);
   discard_all();
   CHECK(count(bytes, 16, 0, kept) == 16);
@@ -325,15 +326,16 @@ TEST(what_is_unmapped_is_not_volatile_for_the_next) {
   uint8_t* bytes = filled_private(24, 0);
   let_go(bytes, 24);
   CHECK(munmap(bytes + 8 * PAGE, 8 * PAGE) == 0);
-  CHECK(mmap(bytes + 8 * PAGE, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
-        MAP_FAILED);
+  CHECK(mmap(bytes + 8 * PAGE, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+             0) != MAP_FAILED);
   fill(bytes + 8 * PAGE, 8, 8);
   discard_all();
   CHECK(count(bytes, 8, 0, lost) == 8);
   CHECK(count(bytes + 8 * PAGE, 8, 8, kept) == 8);
   CHECK(count(bytes + 16 * PAGE, 8, 16, lost) == 8);
   // A mapping over it, without unmapping first.
-  CHECK(mmap(bytes, 24 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == bytes);
+  CHECK(mmap(bytes, 24 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+        bytes);
   CHECK(count(bytes, 24, 0, zero) == 24);
   CHECK(!take_back(bytes, 24));
 }

@@ -102,8 +102,8 @@ static void survive(uint8_t* bytes, size_t chunks) {
     lost_pages += here;
     if (here) last_loss = i;
   }
-  printf("# %zu of %zu pages are lost, the last of them in chunk %zu of %zu\n", lost_pages, chunks * chunk, last_loss,
-         chunks);
+  printf("# %zu of %zu pages are lost, the last of them in chunk %zu of %zu\n", lost_pages, chunks * chunk,
+         last_loss, chunks);
   CHECK(lost_pages > 0 && (long)lost_pages == taken);
   CHECK(lost_pages < chunks * chunk);
   // The shrinkers of two reclaimers may each be in a range of their own.
@@ -122,11 +122,7 @@ TEST(global_pressure_discards_shared_memory) {
 }
 
 // All tests after this one have swap.
-TEST(with_swap_too) {
-  CHECK(write_text("/sys/block/zram0/disksize", "256M"));
-  CHECK(system("mkswap /dev/zram0 >/dev/null") == 0);
-  CHECK(swapon("/dev/zram0", 0) == 0);
-}
+TEST(with_swap_too) { swap_on("256M"); }
 
 TEST(global_pressure_with_swap_discards_private_memory) {
   const size_t chunks = free_memory() / 2 / chunk;

@@ -5,7 +5,7 @@
 
 #include "vrange.h"
 
-enum { units = 64, unit_pages = 4, rounds = 1500 };
+enum { units = 64, unit_pages = 4, rounds = 4000 };
 
 static atomic_bool done;
 static atomic_long losses;
@@ -58,6 +58,7 @@ static void* worker(void* argument) {
       }
     }
     let[i] = !let[i];
+    if (round % 8 == 0) sched_yield();
   }
   return NULL;
 }
@@ -113,7 +114,8 @@ TEST(processes_come_and_go_with_their_private_memory) {
       uint8_t* moved = mremap(bytes + 128 * PAGE, 64 * PAGE, 128 * PAGE, MREMAP_MAYMOVE);
       CHECK(moved != MAP_FAILED);
       CHECK(munmap(bytes, 32 * PAGE) == 0);
-      CHECK(count(moved, 64, 128, kept) + count(moved, 64, 128, lost) == 64);
+      // Still volatile, so that one may be lost after the other.
+      CHECK(count(moved, 64, 128, zero) == 0 && count(moved, 64, 128, damaged) == 0);
       _exit(0);
     }
     uint8_t* place = map_private(256);
@@ -155,7 +157,8 @@ static void marked_and_touched(uint8_t* bytes, int fd) {
   for (int round = 0; round < 300; round++) {
     let_go(bytes, 128);
     if (round % 3 == 0) madvise(bytes, 64 * PAGE, MADV_DONTNEED);
-    if (round % 7 == 0) CHECK(mprotect(bytes, 32 * PAGE, round % 2 ? PROT_READ : PROT_READ | PROT_WRITE) == 0);
+    if (round % 7 == 0)
+      CHECK(mprotect(bytes, 32 * PAGE, round % 2 ? PROT_READ : PROT_READ | PROT_WRITE) == 0);
     if (fd >= 0 && round % 5 == 0) {
       CHECK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 16 * PAGE, 32 * PAGE) == 0);
     }

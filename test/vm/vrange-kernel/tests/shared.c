@@ -80,7 +80,8 @@ TEST(an_offset_is_that_of_the_file) {
   CHECK(window != MAP_FAILED);
   let_go(window, 4);
   discard_all();
-  for (unsigned i = 0; i < 16; i++) CHECK(state_of(it.bytes + i * PAGE, i) == (i >= 8 && i < 12 ? lost : kept));
+  for (unsigned i = 0; i < 16; i++)
+    CHECK(state_of(it.bytes + i * PAGE, i) == (i >= 8 && i < 12 ? lost : kept));
   CHECK(take_back(it.bytes, 16));
 }
 
@@ -290,7 +291,8 @@ TEST(a_file_on_tmpfs_can_be_volatile) {
 
 TEST(a_huge_page_can_be_discarded_in_part) {
   enum { whole = 512 };
-  if (!write_text("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "force")) SKIP("no huge pages for files");
+  if (!write_text("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "force"))
+    SKIP("no huge pages for files");
   const int fd = make_file(2 * whole);
   uint8_t* bytes = map_file(fd, 2 * whole);
   fill(bytes, 2 * whole, 0);

@@ -25,20 +25,20 @@
 #define VOLATILE 1
 #define PAGE 4096UL
 
-#define CHECK(condition)                                                          \
-  do {                                                                            \
-    if (!(condition)) {                                                           \
+#define CHECK(condition)                                                                 \
+  do {                                                                                   \
+    if (!(condition)) {                                                                  \
       printf("# %s:%d: not so: %s (errno %d)\n", __FILE__, __LINE__, #condition, errno); \
-      fflush(stdout);                                                             \
-      _exit(1);                                                                   \
-    }                                                                             \
+      fflush(stdout);                                                                    \
+      _exit(1);                                                                          \
+    }                                                                                    \
   } while (0)
 
-#define SKIP(reason)               \
-  do {                             \
+#define SKIP(reason)                \
+  do {                              \
     printf("# skip: %s\n", reason); \
-    fflush(stdout);                \
-    _exit(77);                     \
+    fflush(stdout);                 \
+    _exit(77);                      \
   } while (0)
 
 struct test {
@@ -145,13 +145,19 @@ static inline void fill(void* start, size_t pages, unsigned seed) {
 
 enum page_state { kept, zero, lost, damaged };
 
+// The page may be discarded while it is read.
 static inline enum page_state state_of(const void* page, unsigned value) {
-  const uint8_t* bytes = page;
-  uint8_t byte;
-  if (!can_read(bytes, &byte)) return lost;
   const uint8_t wanted = (uint8_t)(value % 255 + 1);
+  struct sigaction action = {.sa_sigaction = on_bus, .sa_flags = SA_SIGINFO};
+  sigaction(SIGBUS, &action, NULL);
+  if (sigsetjmp(bus_jump, 1) != 0) {
+    CHECK(bus_address - (uintptr_t)page < PAGE);
+    return lost;
+  }
+  const volatile uint8_t* bytes = page;
+  const uint8_t byte = bytes[0];
   if (byte != wanted && byte != 0) return damaged;
-  for (size_t i = 0; i < PAGE; i++) {
+  for (size_t i = 1; i < PAGE; i++) {
     if (bytes[i] != byte) return damaged;
   }
   return byte ? kept : zero;
@@ -160,7 +166,8 @@ static inline enum page_state state_of(const void* page, unsigned value) {
 // How many pages are in this state.
 static inline size_t count(const void* start, size_t pages, unsigned seed, enum page_state state) {
   size_t n = 0;
-  for (size_t i = 0; i < pages; i++) n += state_of((const uint8_t*)start + i * PAGE, (unsigned)(seed + i)) == state;
+  for (size_t i = 0; i < pages; i++)
+    n += state_of((const uint8_t*)start + i * PAGE, (unsigned)(seed + i)) == state;
   return n;
 }
 
@@ -215,6 +222,7 @@ static inline pid_t start(void (*run)(void*), void* argument) {
   CHECK(pid >= 0);
   if (pid == 0) {
     run(argument);
+    fflush(stdout);
     _exit(0);
   }
   return pid;
@@ -237,6 +245,13 @@ static inline long number_after(const char* path, const char* name) {
   }
   fclose(file);
   return value;
+}
+
+// A swap device in memory, whatever it was before.
+static inline void swap_on(const char* size) {
+  CHECK(write_text("/sys/block/zram0/reset", "1"));
+  CHECK(write_text("/sys/block/zram0/disksize", size));
+  CHECK(system("mkswap /dev/zram0 >/dev/null && swapon /dev/zram0") == 0);
 }
 
 static inline long discarded_pages(void) { return number_after("/proc/vmstat", "vrange_discard "); }
@@ -268,7 +283,8 @@ int main(int argc, char** argv) {
       failed++;
       printf("# status %#x\n", (unsigned)status);
     }
-    printf("%s %d %s%s\n", status == 0 || skipped ? "ok" : "not ok", number, test->name, skipped ? " # SKIP" : "");
+    printf("%s %d %s%s\n", status == 0 || skipped ? "ok" : "not ok", number, test->name,
+           skipped ? " # SKIP" : "");
   }
   return failed ? 1 : 0;
 }
