@@ -24,6 +24,14 @@ export type { PressureLevel, PressureState } from './pressure/state.ts';
 export { type Availability, type ProbeReport, probe } from './probe.ts';
 export type { ReclaimAdvice, ReclaimKind, ReclaimOptions } from './reclaim/options.ts';
 export { type MemoryUsage, type ReclaimResult, reclaim } from './reclaim/reclaim.ts';
+export { enableVrange, type VrangeOptions } from './region/enable-vrange.ts';
+export type {
+  OptimisticMeans,
+  OptimisticOptions,
+  OptimisticReader,
+  OptimisticReadOptions,
+  OptimisticResult,
+} from './region/optimistic.ts';
 export type { AttachOptions, Backend, CreateOptions, Scope } from './region/options.ts';
 export type { Priority } from './region/priority.ts';
 export type { PurgeEvent, PurgeReason } from './region/purge-events.ts';

@@ -29,6 +29,16 @@ export interface NativeRegion {
   beginRead(): bigint | Outcome;
   endRead(ticket: bigint): void;
   protect(): Outcome;
+  /** Makes a second mapping of the region, in which touches of holes are noticed, if it has none. */
+  watchHoles(): Outcome;
+  /** As arrayBuffer(), over that mapping. */
+  holesBuffer(): ArrayBuffer | undefined;
+  /** mailbox[3]: touches of holes in that mapping; mailbox[1]: 1 if the kernel has answered a touch of what it had discarded with SIGBUS. */
+  touches(): Outcome;
+  /** mailbox[3] becomes the number of the read, which endOptimistic() takes there. Reads end in the reverse order. */
+  beginOptimistic(): Outcome;
+  /** lostRanges() then has what the read lost. */
+  endOptimistic(): Outcome;
   closeRegion(): void;
   regionFd(): number;
   regionName(): string;
@@ -63,6 +73,8 @@ export interface NativeRegion {
 
 /** What native/addon/probe.cc exports. */
 export interface NativeProbe {
+  /** Throws ERR_OUT_OF_RANGE, ERR_NOT_SUPPORTED. */
+  enableVrange(name: string): void;
   readonly pageSize: number;
   probeBackends(): { name: string; available: boolean; reason: string }[];
 }

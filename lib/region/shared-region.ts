@@ -2,6 +2,7 @@ import { constants } from 'node:buffer';
 import { AshmemError, rangeError, typeError, valueError } from '../errors.ts';
 import { native } from '../native.ts';
 import type { NativeHandle } from './native-types.ts';
+import { type OptimisticOptions, OptimisticReader } from './optimistic.ts';
 import {
   type AttachOptions,
   attachOptions,
@@ -92,10 +93,10 @@ export class SharedRegion implements Disposable {
         "backend 'anonymous' has scope 'process': no other process can have it",
       );
     }
-    if (o.backend !== '' && o.backend !== 'anonymous' && o.scope === 'process') {
+    if ((o.backend === 'ashmem' || o.backend === 'memfd') && o.scope === 'process') {
       throw new AshmemError(
         'ERR_BACKEND_UNAVAILABLE',
-        `backend '${o.backend}' is shared; scope 'process' has 'anonymous'`,
+        `backend '${o.backend}' is shared; scope 'process' has 'anonymous' and 'vrange'`,
       );
     }
     return new SharedRegion(
@@ -377,6 +378,20 @@ export class SharedRegion implements Disposable {
       native.endRead(ticket);
     }
     return mailbox[3] === 1 ? result : undefined;
+  }
+
+  /**
+   * Reads without a pin and without asking: the reader's read() says afterwards what was lost, and refills it. Cheaper than pinning where losses are
+   * rare, and the only way to read what others may discard without holding it.
+   *
+   * A region on memfd gets a second mapping for it, where userfaultfd(2) works, for as long as it is open.
+   *
+   * Errors: TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; ERR_READ_ONLY (`refill` on a read-only region); ERR_NOT_SUPPORTED (means that do
+   * not work here or for this region; `counted` is false); ERR_REGION_CLOSED; ERR_SYSTEM (mmap(2), userfaultfd(2)).
+   */
+  optimistic(options?: OptimisticOptions): OptimisticReader {
+    this.#assertOpen();
+    return new OptimisticReader(this, this.#id, options);
   }
 
   /**

@@ -33,6 +33,7 @@ class Environment {
 // Each part of the addon adds its functions and classes to the exports.
 void register_region(Napi::Env env, Napi::Object exports);
 void register_channel(Napi::Env env, Napi::Object exports);
+void register_optimistic(Napi::Env env, Napi::Object exports);
 void register_pressure(Napi::Env env, Napi::Object exports);
 void register_probe(Napi::Env env, Napi::Object exports);
 void register_reclaim(Napi::Env env, Napi::Object exports);

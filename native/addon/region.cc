@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "addon/environment.h"
+#include "addon/external_buffer.h"
 #include "addon/purge_news.h"
 #include "addon/region_table.h"
 #include "addon/stay_loaded.h"
@@ -118,6 +119,7 @@ napi_value close_region(napi_env env, napi_callback_info info) {
   // ArrayBuffers over the region are not detached: Node's zlib, for one, takes a buffer whose length changes under it for
   // a fatal error. They read zeros from now on.
   if (!handle) return nullptr;
+  if (handle->holes) handle->holes->close();
   handle->region->close();
   handle->watch.reset();
   return nullptr;
@@ -207,44 +209,12 @@ Napi::Value stats(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// One of the two finalizers that keep the addresses of an ArrayBuffer valid: that of the backing store, which threads of
-// Node may hold on to, and that of the object, which they hold on to after it was detached.
-struct BufferHold {
-  std::shared_ptr<Mapping> mapping;
-  int64_t charged;
-};
-
-void drop_buffer_hold(napi_env env, void*, void* hint) {
-  BufferHold* hold = static_cast<BufferHold*>(hint);
-  int64_t total = 0;
-  if (hold->charged != 0) napi_adjust_external_memory(env, hold->charged, &total);
-  delete hold;
-}
-
 // mailbox: region, offset, length of the window. An ArrayBuffer over those bytes, or undefined where the engine refuses.
 napi_value array_buffer(napi_env env, napi_callback_info info) {
   RegionTable& table = table_of(env, info);
   RegionHandle* handle = table.handle(table.mailbox[0]);
   if (!handle || !handle->region || handle->region->closed()) return nullptr;
-  const std::shared_ptr<Mapping>& mapping = handle->region->mapping();
-  const uint64_t offset = table.offset();
-  const uint64_t length = table.length();
-  if (offset > mapping->length() || length > mapping->length() - offset) return nullptr;
-  const int64_t charge = table.uncharges ? static_cast<int64_t>(length) : 0;
-  auto* by_store = new BufferHold{mapping, charge};
-  napi_value buffer = nullptr;
-  if (napi_create_external_arraybuffer(env, mapping->data() + offset, static_cast<size_t>(length),
-                                       drop_buffer_hold, by_store, &buffer) != napi_ok) {
-    delete by_store;
-    return nullptr;
-  }
-  // The engine counts these bytes as its own and would collect garbage to be rid of them; they are the system's.
-  int64_t total = 0;
-  if (charge != 0) napi_adjust_external_memory(env, -charge, &total);
-  auto* by_object = new BufferHold{mapping, 0};
-  if (napi_add_finalizer(env, buffer, mapping->data(), drop_buffer_hold, by_object, nullptr) != napi_ok)
-    delete by_object;
-  return buffer;
+  return external_buffer(env, table, handle->region->mapping());
 }
 
 // ---- making
@@ -262,6 +232,7 @@ Napi::Value wrap(Napi::Env env, std::unique_ptr<Region> region) {
                      (handle->region->read_only() ? 2 : 0) + (handle->region->counted() ? 4 : 0);
   return Napi::External<RegionHandle>::New(env, handle, [](Napi::Env, RegionHandle* handle) {
     handle->watch.reset();
+    handle->holes.reset();
     // Collected without close(): nobody has said that what was to be refilled is.
     handle->region.reset();
     handle->table->remove(handle->id);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "addon/purge_news.h"
+#include "core/optimistic.h"
 #include "core/region.h"
 
 namespace ashmem_compat::addon {
@@ -22,6 +23,7 @@ struct RegionHandle {
   size_t id = 0;
   std::unique_ptr<Region> region;
   std::unique_ptr<PurgeNews> watch;  // of the region, while somebody listens
+  std::unique_ptr<HoleView> holes;   // of the region, once somebody reads it so
 };
 
 class RegionTable {
@@ -48,7 +50,10 @@ class RegionTable {
   uint64_t offset() const { return integer(mailbox[1], UINT64_MAX); }
   uint64_t length() const { return integer(mailbox[2], 0); }
 
-  // The ranges that pinLost() found.
+  // The optimistic reads that are under way, the innermost last. Entries are used again.
+  std::vector<OptimisticTicket> tickets;
+  size_t reads = 0;
+  // The ranges that pinLost() or endOptimistic() found.
   std::vector<ByteRange> lost;
 
  private:

@@ -66,6 +66,29 @@ bool WritableRegion::end_read(uint64_t offset, uint64_t length, const ReadTicket
   return prepare().ok() && whole_in_kernel(first, count, &generations) && generations == ticket.generations;
 }
 
+// Before the last look of an optimistic read the kernel tells what it has discarded since the units were left to it: by a pin for
+// a moment, unless a touch of such bytes would have raised SIGBUS, and so has told already.
+Status WritableRegion::look(uint64_t first, uint64_t count, bool last, std::vector<uint64_t>* units) {
+  if (last && ops_.kernel && !touches_fault() && usable().ok()) {
+    for (uint64_t u = first; u < first + count;) {
+      if (!left_to_kernel(u, 1)) {
+        ++u;
+        continue;
+      }
+      if (Status s = prepare(); !s.ok()) return s;
+      uint64_t run = 1;
+      while (u + run < first + count && run < kLongestLook && left_to_kernel(u + run, 1)) ++run;
+      uint64_t held = 0;
+      const PinTable::Take taken = hold(u, run, false, &held);
+      drop_hold(u, held);
+      if (taken == PinTable::Take::kFailed) return table().failure();
+      // What somebody is busy with is not whole, and the look says so.
+      u += taken < PinTable::Take::kWait ? held : held + 1;
+    }
+  }
+  return SharedRegionBase::look(first, count, last, units);
+}
+
 bool WritableRegion::whole_in_kernel(uint64_t first, uint64_t count, uint64_t* generations) {
   uint64_t held = 0;
   const bool whole = hold(first, count, true, &held) == PinTable::Take::kKept;

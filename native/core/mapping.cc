@@ -40,14 +40,29 @@ Result<std::shared_ptr<Mapping>> Mapping::map_read_only(int fd, uint64_t length,
   return made;
 }
 
+Status Mapping::map_again(int fd) {
+  void* again = mmap(base_, length_, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+  return again == MAP_FAILED ? Status::System("mmap") : Status::Ok();
+}
+
+void Mapping::guard_discards(MendFault mend, void* context) {
+  discards_guarded_ = true;
+  guard_range(SIGBUS, data(), length(), mend, context);
+}
+
+void Mapping::end_guards() {
+  if (guarded_) end_stray_writes(data());
+  if (discards_guarded_) end_guard(SIGBUS, data());
+  guarded_ = discards_guarded_ = false;
+}
+
 Mapping::~Mapping() {
-  if (guarded_) end_guard(data());
+  end_guards();
   munmap(base_, length_);
 }
 
 void Mapping::replace_with_zeros() {
-  if (guarded_) end_guard(data());
-  guarded_ = false;
+  end_guards();
   const int flags = MAP_FIXED | MAP_NORESERVE;
   const int access = PROT_READ | PROT_WRITE;
   if (mmap(base_, length_, access, flags | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) return;

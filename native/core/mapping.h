@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "core/platform/fault_guard.h"
 #include "core/status.h"
 
 namespace ashmem_compat {
@@ -26,6 +27,13 @@ class Mapping {
   char* data() const { return static_cast<char*>(base_); }
   size_t length() const { return length_; }
 
+  // For a file whose kernel answers a touch of what it has discarded with SIGBUS: `mend` is asked then, until the pages are let
+  // go. `context` must live as long.
+  void guard_discards(MendFault mend, void* context);
+
+  // Maps a private mapping's file once more at the same addresses: copies that stray writes made are gone.
+  Status map_again(int fd);
+
   // For an owner that lets go: unmaps if it is the last; else lets the pages go and leaves zeros at the addresses.
   static void close(std::shared_ptr<Mapping>& mapping) {
     if (mapping && mapping.use_count() > 1) mapping->replace_with_zeros();
@@ -37,9 +45,12 @@ class Mapping {
   void replace_with_zeros();
 
  private:
+  void end_guards();
+
   void* base_;
   size_t length_;
   bool guarded_ = false;
+  bool discards_guarded_ = false;
 };
 
 }  // namespace ashmem_compat

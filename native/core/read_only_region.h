@@ -23,9 +23,27 @@ class ReadOnlyRegion final : public SharedRegionBase {
         Mapping::map_read_only(fd_.get(), size_, ops_.read_only_mapping);
     if (!mapping.ok()) return mapping.status();
     mapping_ = std::move(mapping.value());
+    if (ops_.kernel && ops_.kernel->faults) {
+      // Nothing can be made known of it: who may only read takes no answer of the kernel. See begin_read().
+      mapping_->guard_discards(
+          [](const Fault& fault, bool own, void* replaced) {
+            if (own) store_release(static_cast<uint32_t*>(replaced), 1u);
+            return replace_page_with_zeros(fault.address);
+          },
+          &replaced_);
+      control_.guard_discards();
+    }
     return Status::Ok();
   }
 
+  // Pages that were touched when the kernel had discarded them no longer show the file: they are mapped anew.
+  Status begin_read(uint64_t offset, uint64_t length, ReadTicket* ticket) override {
+    uint32_t replaced = 1;
+    if (mapping_ && cas_acq_rel(&replaced_, replaced, 0u)) {
+      if (Status s = mapping_->map_again(fd_.get()); !s.ok()) return s;
+    }
+    return SharedRegionBase::begin_read(offset, length, ticket);
+  }
   Status pin(uint64_t offset, uint64_t length, bool*, std::vector<ByteRange>*) override {
     return refuse(offset, length);
   }
@@ -71,6 +89,7 @@ class ReadOnlyRegion final : public SharedRegionBase {
   Slots slots_;
   Refusal refusal_;
   PinTable table_;
+  uint32_t replaced_ = 0;  // 1: some pages of the mapping are not the file's
 };
 
 }  // namespace ashmem_compat

@@ -55,6 +55,12 @@ struct ReadTicket {
   bool valid = false;
 };
 
+// What an optimistic read remembers between its two looks at the units.
+struct OptimisticTicket {
+  std::vector<uint64_t> units;  // of the range: the generation, times two, plus 1 if the bytes were whole
+  std::vector<ByteRange> lost;  // where it was known at once
+};
+
 class Region {
  public:
   virtual ~Region() = default;
@@ -93,6 +99,14 @@ class Region {
   // end_read says true.
   virtual Status begin_read(uint64_t offset, uint64_t length, ReadTicket* ticket) = 0;
   virtual bool end_read(uint64_t offset, uint64_t length, const ReadTicket& ticket) = 0;
+  // Brackets a read that holds nothing and does not ask: `lost` gets the units of the range, any bytes, that were discarded
+  // before it ended, in order and merged. A touch of them meanwhile ends nobody.
+  virtual Status begin_optimistic(uint64_t offset, uint64_t length, OptimisticTicket* ticket);
+  virtual Status end_optimistic(uint64_t offset, uint64_t length, const OptimisticTicket& ticket,
+                                std::vector<ByteRange>* lost);
+  // Whether the kernel discards what is unpinned, and whether it answers a touch of that with SIGBUS.
+  virtual bool kernel_discards() const { return true; }
+  virtual bool touches_fault() const { return false; }
   virtual Status protect() = 0;
   // Of a shared region this process's place in it, or null for one that can only read; and its tables.
   virtual Attachment* attachment() { return nullptr; }
@@ -121,6 +135,18 @@ class Region {
     }
     *first = offset >> unit_shift_;
     *count = (length + mask) >> unit_shift_;
+    return Status::Ok();
+  }
+  // Looks at units: one entry of a ticket for each. `last`: at the end of a bracket, and the kernel is asked of what it may have
+  // discarded in silence.
+  virtual Status look(uint64_t first, uint64_t count, bool last, std::vector<uint64_t>* units);
+  // Units of any bytes.
+  Status any_units(uint64_t offset, uint64_t length, uint64_t* first, uint64_t* count) const {
+    if (length == 0 || offset > size_ || length > size_ - offset) {
+      return Status::Of(Code::kInvalidRange, "range must lie inside the region");
+    }
+    *first = offset >> unit_shift_;
+    *count = ((offset + length - 1) >> unit_shift_) - *first + 1;
     return Status::Ok();
   }
   ByteRange to_bytes(uint64_t first, uint64_t count) const {

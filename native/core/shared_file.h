@@ -10,9 +10,14 @@ namespace ashmem_compat {
 
 // Of a file whose kernel discards by itself what is left unpinned. Uncounted: one pin ends everybody's unpin.
 struct KernelPins {
-  // Not to be discarded from here on; nor is a discard under way on return. *purged: some of it was, since its unpin.
-  Status (*pin)(int fd, uint64_t offset, uint64_t length, bool* purged);
-  Status (*unpin)(int fd, uint64_t offset, uint64_t length);
+  // `data`: offset 0 of the file, mapped shared and writable.
+  // Not to be discarded from here on; nor is a discard under way on return. *purged: some of it was, since its unpin. Where the
+  // call fails, the range is as unpinned as it was, and *purged says that such an answer was taken, and is gone.
+  Status (*pin)(int fd, char* data, uint64_t offset, uint64_t length, bool* purged);
+  // Where it fails nothing of the range is unpinned that was not.
+  Status (*unpin)(int fd, char* data, uint64_t offset, uint64_t length);
+  // Whether a touch of what was discarded, and is still unpinned, may raise SIGBUS.
+  bool faults;
 };
 
 struct SharedFileOps {

@@ -32,6 +32,23 @@ bool SharedRegionBase::readable(uint64_t first, uint64_t count, uint64_t* genera
   return true;
 }
 
+// For who holds nothing. What is left to the kernel is whole as far as anybody knows.
+Status SharedRegionBase::look(uint64_t first, uint64_t count, bool last, std::vector<uint64_t>* units) {
+  if (Status s = usable(); !s.ok()) return s;
+  if (last) fence_acquire();  // the reads of the data come before the second look
+  Census census(slots());
+  for (uint64_t u = first; u < first + count; ++u) {
+    const uint64_t w = load_acquire(control().word(u));
+    const UnitState state = state_of(w);
+    bool whole = state == UnitState::kReady;
+    if (state == UnitState::kRefilling) whole = table().held(u, census);
+    // Nobody who may only read is told what the kernel has discarded.
+    if ((w & kVolatile) != 0 && read_only_) whole = false;
+    units->push_back(uint64_t{load_relaxed(control().generation(u))} << 1 | (whole ? 1 : 0));
+  }
+  return Status::Ok();
+}
+
 Status SharedRegionBase::begin_read(uint64_t offset, uint64_t length, ReadTicket* ticket) {
   if (Status s = usable(); !s.ok()) return s;
   uint64_t first = 0;

@@ -1,6 +1,7 @@
 // What a region object needs of a shared region whether or not it may write: looking at units, never changing them.
 #pragma once
 
+#include "core/pins/attachment.h"
 #include "core/pins/control.h"
 #include "core/pins/pin_table.h"
 #include "core/platform/fd.h"
@@ -16,6 +17,10 @@ class SharedRegionBase : public Region {
 
   Status begin_read(uint64_t offset, uint64_t length, ReadTicket* ticket) override;
   bool end_read(uint64_t offset, uint64_t length, const ReadTicket& ticket) override;
+  bool kernel_discards() const override { return ops_.kernel != nullptr; }
+  bool touches_fault() const override {
+    return ops_.kernel && ops_.kernel->faults && Attachment::touches_fault();
+  }
   Status pinned(uint64_t offset, uint64_t length, bool* pinned) override;
   Status stats(RegionStats* stats) override;
 
@@ -32,6 +37,8 @@ class SharedRegionBase : public Region {
   const SharedFileOps& ops_;
   Fd fd_;
   const uint32_t busy_timeout_ms_;
+
+  Status look(uint64_t first, uint64_t count, bool last, std::vector<uint64_t>* units) override;
 
  private:
   bool readable(uint64_t first, uint64_t count, uint64_t* generations);

@@ -7,10 +7,25 @@
 
 namespace ashmem_compat {
 
+namespace {
+
+// A touch of what the kernel has discarded, while it is left to the kernel: the loss goes into the table, where every look and
+// pin finds it, and the bytes read as zeros.
+bool mend_touch(const Fault& fault, bool own, void* context) {
+  // A child that inherited the mapping by fork() has no place in the region, and no right to an answer of the kernel's.
+  if (!own || !static_cast<Attachment*>(context)->settle_touched(fault.offset)) {
+    return replace_page_with_zeros(fault.address);
+  }
+  return true;
+}
+
+}  // namespace
+
 Status WritableRegion::open(bool creator) {
   Result<std::shared_ptr<Mapping>> mapping = Mapping::map(fd_.get(), size_, MAP_SHARED);
   if (!mapping.ok()) return mapping.status();
   mapping_ = std::move(mapping.value());
+  if (ops_.kernel && ops_.kernel->faults) mapping_->guard_discards(mend_touch, attachment_.get());
   if (!creator) return snapshot_generations();
   base_ = control().layout().has_extents() ? 0 : 2;
   return Status::Ok();

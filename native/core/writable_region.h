@@ -48,6 +48,7 @@ class WritableRegion final : public SharedRegionBase {
     }
     return Status::Ok();
   }
+  Status look(uint64_t first, uint64_t count, bool last, std::vector<uint64_t>* units) override;
   const Control& control() const override { return attachment_->control(); }
   Slots& slots() override { return attachment_->slots(); }
   PinTable& table() override { return attachment_->table(); }

@@ -1,9 +1,12 @@
+import { execFileSync } from 'node:child_process';
 import { accessSync, constants, writeFileSync } from 'node:fs';
-import { type Backend, type CreateOptions, probe, SharedRegion } from '../../lib/index.ts';
+import { type Backend, type CreateOptions, probe, type Scope, SharedRegion } from '../../lib/index.ts';
 
 /** A backend as the contract tests see it. They ask what it can do, and never for its name. */
 export interface ContractBackend {
   readonly name: Backend;
+  /** For people: a backend may have regions of both scopes, and then is here twice. */
+  readonly title: string;
   /** Other objects, threads and processes can have its regions. */
   readonly shared: boolean;
   /** The kernel discards what is unpinned, although nobody asks it to. */
@@ -12,6 +15,8 @@ export interface ContractBackend {
   readonly provoke: (() => void) | string;
   /** A region has fewer bytes than this. */
   readonly sizeLimit: number;
+  /** What the kernel discards takes no memory any more. */
+  readonly givesBack: boolean;
   /** A tryRead holds its range, so that nothing of it can be lost meanwhile. */
   readonly readsHold: boolean;
   create(size: number, options?: Partial<CreateOptions>): SharedRegion;
@@ -21,6 +26,9 @@ export interface ContractBackend {
 export type Need = 'sharing' | 'a kernel that discards' | 'a discard on demand' | 'regions of 4 GiB';
 
 const dropCaches = '/proc/sys/vm/drop_caches';
+
+/** A program that makes the supervisor which plays the kernel discard what is volatile: see test/vrange. */
+const purge = process.env.ASHMEM_COMPAT_TEST_VRANGE_PURGE;
 
 /** Why this process cannot make the kernel run its shrinkers; undefined if it can. */
 function noDropCaches(): string | undefined {
@@ -48,19 +56,22 @@ function runShrinkers(backend: Backend): void {
   throw new Error(`the kernel has discarded nothing after 200 writes to ${dropCaches}`);
 }
 
-const traits: Record<Backend, Omit<ContractBackend, 'name' | 'create'>> = {
+const traits: Record<Backend, Omit<ContractBackend, 'name' | 'title' | 'create'>> = {
   ashmem: {
     shared: true,
     kernelDiscards: true,
     provoke: noDropCaches() ?? (() => runShrinkers('ashmem')),
     sizeLimit: 2 ** 32,
+    givesBack: true,
     readsHold: false,
   },
   vrange: {
     shared: true,
     kernelDiscards: true,
-    provoke: 'no test has been written for it',
+    provoke:
+      purge === undefined ? (noDropCaches() ?? (() => runShrinkers('vrange'))) : () => execFileSync(purge),
     sizeLimit: Number.POSITIVE_INFINITY,
+    givesBack: true,
     readsHold: false,
   },
   memfd: {
@@ -68,6 +79,7 @@ const traits: Record<Backend, Omit<ContractBackend, 'name' | 'create'>> = {
     kernelDiscards: false,
     provoke: 'the kernel does not discard a memfd: processes do, by purge()',
     sizeLimit: Number.POSITIVE_INFINITY,
+    givesBack: true,
     readsHold: false,
   },
   anonymous: {
@@ -75,6 +87,7 @@ const traits: Record<Backend, Omit<ContractBackend, 'name' | 'create'>> = {
     kernelDiscards: true,
     provoke: 'MADV_FREE is taken under pressure alone, when the kernel likes',
     sizeLimit: Number.POSITIVE_INFINITY,
+    givesBack: true,
     readsHold: true,
   },
 };
@@ -85,14 +98,43 @@ export const knownBackends = Object.keys(traits) as Backend[];
 /** Those that must work here, or the run fails: ASHMEM_COMPAT_REQUIRE_BACKENDS=ashmem,memfd in the virtual machine. */
 export const requiredBackends = (process.env.ASHMEM_COMPAT_REQUIRE_BACKENDS ?? '').split(',').filter(Boolean);
 
-/** Those that work here. */
+function contractBackend(name: Backend, traitsOf: (typeof traits)[Backend], scope?: Scope): ContractBackend {
+  return {
+    ...traitsOf,
+    name,
+    title: scope === undefined ? name : `${name}, scope '${scope}'`,
+    create: (size, options = {}) =>
+      SharedRegion.create({ size, backend: name, ...(scope === undefined ? {} : { scope }), ...options }),
+  };
+}
+
+/** Whether the backend has regions of that scope too. */
+function makes(backend: Backend, scope: Scope): boolean {
+  try {
+    SharedRegion.create({ size: 1, backend, scope }).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Those that work here, in the order of preference within a scope. */
 export const backends: ContractBackend[] = probe()
   .backends.filter(({ available }) => available)
-  .map(({ name }) => ({
-    ...traits[name as Backend],
-    name: name as Backend,
-    create: (size, options = {}) => SharedRegion.create({ size, backend: name as Backend, ...options }),
-  }));
+  .flatMap(({ name }) => {
+    const backend = name as Backend;
+    if (backend !== 'vrange') return [contractBackend(backend, traits[backend])];
+    const own = contractBackend(
+      backend,
+      {
+        ...traits.vrange,
+        shared: false,
+        givesBack: purge === undefined, // a supervisor can but clear the private memory of another process
+      },
+      'process',
+    );
+    return makes(backend, 'shared') ? [contractBackend(backend, traits.vrange), own] : [own];
+  });
 
 function whyNot(need: Need, backend: ContractBackend): string | undefined {
   if (need === 'sharing') return backend.shared ? undefined : 'its regions belong to one process';
@@ -114,7 +156,7 @@ export function describeContract(
   ...needs: Need[]
 ): void {
   for (const backend of backends) {
-    describe(`${title} (${backend.name})`, () => {
+    describe(`${title} (${backend.title})`, () => {
       const reason = needs.map((need) => whyNot(need, backend)).find((why) => why !== undefined);
       if (reason === undefined) tests(backend);
       else it(`skipped: ${reason}`);

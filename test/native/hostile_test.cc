@@ -183,9 +183,10 @@ TEST(a_file_made_to_keep_an_attacher_busy_does_not) {
 TEST(a_hollow_file_of_terabytes_does_not_either) {
   if (!makes_memfds()) SKIP("only a memfd can be made by hand and be that large");
   for (int shift : {40, 44, 46}) {
-    const Result<Layout> made = make_layout(uint64_t{1} << shift, page_size(), 60);
+    Result<Layout> made = make_layout(uint64_t{1} << shift, page_size(), 60);
     REQUIRE(made.ok());
     Header header{};
+    made.value().version = header_version();
     fill_header(made.value(), &header);
     Fd fd(raw_memfd_create("hollow", 3));
     CHECK(ftruncate(fd.get(), static_cast<off_t>(made.value().file_size)) == 0);

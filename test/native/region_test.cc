@@ -370,7 +370,7 @@ TEST(options_that_cannot_be_are_refused) {
   CHECK(test_backend().create(options).ok());
   options.size = uint64_t{1} << 62;  // a legal number that no machine can map
   const Status status = test_backend().create(options).status();
-  if (kernel_discards()) {  // it has a limit of its own
+  if (pins_32_bits()) {  // it has a limit of its own
     CHECK_EQ(status.code, Code::kOutOfRange);
     return;
   }
@@ -380,7 +380,7 @@ TEST(options_that_cannot_be_are_refused) {
 
 TEST(a_region_larger_than_the_address_space_is_an_error_of_mmap) {
   if (sizeof(size_t) > 4) SKIP("64-bit address space");
-  if (kernel_discards()) SKIP("the kernel pins with 32-bit offsets: such a region is refused");
+  if (pins_32_bits()) SKIP("the kernel pins with 32-bit offsets: such a region is refused");
   RegionOptions options;
   for (const uint64_t size :
        {uint64_t{1} << 32, (uint64_t{1} << 32) - kPage, uint64_t{6} << 30, uint64_t{1} << 45}) {
@@ -395,7 +395,7 @@ TEST(a_region_larger_than_the_address_space_is_an_error_of_mmap) {
 TEST(a_region_larger_than_4_gib_costs_what_is_used_of_it) {
   if (sizeof(size_t) < 8) SKIP("32-bit address space");
   const uint64_t size = uint64_t{6} << 30;
-  if (kernel_discards()) {
+  if (pins_32_bits()) {
     RegionOptions options;
     options.size = size;
     CHECK_EQ(test_backend().create(options).status().code, Code::kOutOfRange);

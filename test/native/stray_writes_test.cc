@@ -71,7 +71,7 @@ TEST(other_faults_end_the_process_as_before) {
   CHECK_EQ(elsewhere.reap(), -SIGSEGV);
   Child after([&] {
     char* base = mapping->data();
-    end_guard(base);
+    end_stray_writes(base);
     *static_cast<volatile char*>(base) = 1;
     return 0;
   });

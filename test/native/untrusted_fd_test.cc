@@ -209,7 +209,8 @@ TEST(headers_whose_sizes_lie) {
               {offsetof(Header, generations_offset), 0},
               {offsetof(Header, name_length), UINT32_MAX},
               {offsetof(Header, magic), 0},
-              {offsetof(Header, version), 2}};
+              {offsetof(Header, version), on("vrange") ? kVersion : kVrangeVersion},
+              {offsetof(Header, version), 3}};
   for (const auto& lie : lies) {
     const Fd copy = patched_copy(a->fd(), whole, whole - kHeaderSize + lie.at, &lie.value, sizeof lie.value);
     CHECK(copy.valid());
@@ -225,6 +226,7 @@ TEST(a_huge_hollow_region_is_an_error_and_not_a_crash) {
   auto made = make_layout(uint64_t{1} << 45, page_size(), 60);
   REQUIRE(made.ok());
   Header header{};
+  made.value().version = header_version();
   fill_header(made.value(), &header);
   Fd fd(raw_memfd_create("huge", 3));
   CHECK(ftruncate(fd.get(), static_cast<off_t>(made.value().file_size)) == 0);

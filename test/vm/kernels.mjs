@@ -3,6 +3,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { cache, takeFromRelease } from './packages.mjs';
+import { buildVrangeKernel } from './vrange-kernel/build.mjs';
 
 // In the order in which they are loaded, for nothing in the initrd resolves dependencies.
 const filesystems = [
@@ -17,6 +18,13 @@ const filesystems = [
 ];
 const ashmemModules = [...filesystems, 'zsmalloc', 'zram', 'ashmem_linux'];
 
+const busyboxPackage = {
+  what: 'busybox-static',
+  prefix: 'busybox-static',
+  pattern: /^busybox-static$/,
+  files: ['./bin/busybox'],
+};
+
 /** Debian's kernel of bullseye, the last that was built with ashmem. */
 function ashmem() {
   const folder = join(cache, 'ashmem');
@@ -30,12 +38,7 @@ function ashmem() {
           pattern: /^linux-image-5\.10\.0-(\d+)-amd64(?:-unsigned)?$/,
           files: ['./boot/vmlinuz-*', ...ashmemModules.map((name) => `*/${name}.ko`)],
         },
-        {
-          what: 'busybox-static',
-          prefix: 'busybox-static',
-          pattern: /^busybox-static$/,
-          files: ['./bin/busybox'],
-        },
+        busyboxPackage,
       ],
       folder,
     );
@@ -50,4 +53,11 @@ function ashmem() {
   };
 }
 
-export const kernels = { ashmem };
+/** Our own kernel with vrange, which needs no modules. */
+function vrange(options) {
+  const folder = join(cache, 'busybox');
+  if (!existsSync(folder)) takeFromRelease('bullseye', [busyboxPackage], folder);
+  return { image: buildVrangeKernel(options), busybox: join(folder, 'busybox'), modules: [] };
+}
+
+export const kernels = { ashmem, vrange, 'vrange-debug': () => vrange({ debug: true }) };

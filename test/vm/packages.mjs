@@ -21,9 +21,9 @@ function has(command) {
   return !spawnSync(command, ['--version'], { stdio: 'ignore' }).error;
 }
 
-/** Installs a package of this machine's own release, unless `command` is there. Only this needs root. */
+/** Installs a package of this machine's own release, unless `command` (or a file) is there. Only this needs root. */
 export function ensureInstalled(command, name) {
-  if (has(command)) return;
+  if (command.startsWith('/') ? existsSync(command) : has(command)) return;
   if (!has('apt-get'))
     throw new Unavailable(`${command} is not installed, and there is no apt-get to get it`);
   if (process.getuid() !== 0) {

@@ -34,7 +34,7 @@ try {
 } catch (error) {
   console.error(`vm: ${error.message}`);
   console.error(
-    'usage: npm run vm -- [--user UID] [--memory MIB] [--cpus N] [--timeout SECONDS] [--swap MIB] [--env NAME=VALUE] [--] COMMAND ...',
+    'usage: npm run vm -- [--user UID] [--memory MIB] [--cpus N] [--timeout SECONDS] [--swap MIB] [--env NAME=VALUE] [--kernel NAME] [--] COMMAND ...',
   );
   process.exit(2);
 }

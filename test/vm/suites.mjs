@@ -1,10 +1,14 @@
 // What `npm run test:vm` runs in the guest. One entry is one command in the checkout, for each user unless it says which; exit status 77
 // means skipped, and its output says why. `skipped` says what a command leaves out, and why. `minutes` only ends what hangs: emulation
-// is 10 to 30 times slower.
+// is 10 to 30 times slower. `kernels` names those of kernels.mjs, if it is not the one with ashmem.
 
 const mocha = ['node_modules/.bin/mocha', '--timeout', '300000', '--invert', '--grep'];
 // A backend that is missing here must not pass for one that was tested.
 const env = { ASHMEM_COMPAT_REQUIRE_BACKENDS: 'ashmem,memfd' };
+
+const withVrange = ['vrange', 'vrange-debug'];
+// Those of vrange-kernel/tests, where each file is a program.
+const vrangeTests = ['call', 'anon', 'shared', 'order', 'cgroup', 'race'];
 
 export const suites = [
   {
@@ -66,6 +70,20 @@ export const suites = [
     ],
     users: [0],
     minutes: 2,
+  },
+  ...vrangeTests.map((name) => ({
+    name: `vrange ${name}`,
+    command: [`build/vm/vrange-tests/${name}`],
+    kernels: withVrange,
+    users: [0],
+    minutes: 5,
+  })),
+  {
+    // Last of all: what the kernel has to say about the tests.
+    name: 'kernel log',
+    command: ['sh', 'test/vm/vrange-kernel/check-log'],
+    kernels: withVrange,
+    minutes: 1,
   },
 ];
 

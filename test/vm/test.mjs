@@ -1,8 +1,8 @@
-// The suites of suites.mjs on a kernel with a real ashmem, as each user in a machine of its own, all machines at once.
-// Usage: npm run test:vm [-- SUITE ...]     only the suites with these words in their names
+// The suites of suites.mjs on a kernel that has what this one lacks, as each user in a machine of its own, all machines at once.
+// Usage: npm run test:vm [-- [--kernel NAME] [SUITE ...]]     only the suites with these words in their names
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { Writable } from 'node:stream';
@@ -15,13 +15,24 @@ import { suites, users } from './suites.mjs';
 // Less than what .ci/run grants, so that the machine ends with its log.
 const limit = 13 * 60;
 
-/** The programs that only the guest runs; the rest is built by `npm run build:core`. */
-function buildGuestPrograms() {
-  mkdirSync(cache, { recursive: true });
-  const [source, program] = [join(root, 'test/vm/guest/ashmem_device.cc'), join(cache, 'ashmem_device')];
-  const args = ['-std=c++17', '-O1', '-Wall', '-Wextra', '-Werror', `-I${join(root, 'test')}`, source];
-  const child = spawnSync(process.env.CXX ?? 'c++', [...args, '-o', program], { stdio: 'inherit' });
+/** Compiles a program that only the guest runs; the rest is built by `npm run build:core`. */
+function compile(compiler, args, source, program) {
+  const child = spawnSync(compiler, ['-O1', '-Wall', '-Wextra', '-Werror', ...args, source, '-o', program], {
+    stdio: 'inherit',
+  });
   if (child.status !== 0) throw new Error(`${source} does not compile`);
+}
+
+function buildGuestPrograms() {
+  const [cxx, cc] = [process.env.CXX ?? 'c++', process.env.CC ?? 'cc'];
+  const device = join(root, 'test/vm/guest/ashmem_device.cc');
+  mkdirSync(join(cache, 'vrange-tests'), { recursive: true });
+  compile(cxx, ['-std=c++17', `-I${join(root, 'test')}`], device, join(cache, 'ashmem_device'));
+  const tests = join(root, 'test/vm/vrange-kernel/tests');
+  for (const name of readdirSync(tests).filter((name) => name.endsWith('.c'))) {
+    const program = join(cache, 'vrange-tests', name.slice(0, -2));
+    compile(cc, ['-std=gnu11', '-D_GNU_SOURCE', '-pthread'], join(tests, name), program);
+  }
 }
 
 /** Keeps what is written to it, so that the logs of machines that run at once come one after another. */
@@ -72,13 +83,19 @@ async function runAs(user, all, kernel, out) {
 }
 
 async function test(words) {
-  const chosen = suites.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
-  if (chosen.length === 0) throw new Error(`no such suite; there are: ${suites.map(({ name }) => name)}`);
-  const kernel = kernels.ashmem();
+  let kernelName = 'ashmem';
+  if (words[0] === '--kernel') [, kernelName] = words.splice(0, 2);
+  if (!Object.hasOwn(kernels, kernelName))
+    throw new Error(`no such kernel; there are: ${Object.keys(kernels)}`);
+  const there = suites.filter((suite) => (suite.kernels ?? ['ashmem']).includes(kernelName));
+  const chosen = there.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
+  if (chosen.length === 0) throw new Error(`no such suite; there are: ${there.map(({ name }) => name)}`);
+  const kernel = kernels[kernelName]();
   buildGuestPrograms();
+  const busy = users.filter((user) => chosen.some((suite) => suite.users?.includes(user) ?? true));
   // The first is seen live, the others when they are done.
-  const outs = users.map((_, i) => (i === 0 ? process.stdout : new Kept()));
-  const results = await Promise.all(users.map((user, i) => runAs(user, chosen, kernel, outs[i])));
+  const outs = busy.map((_, i) => (i === 0 ? process.stdout : new Kept()));
+  const results = await Promise.all(busy.map((user, i) => runAs(user, chosen, kernel, outs[i])));
   for (const out of outs.slice(1)) out.drainTo(process.stdout);
   process.stdout.write(`\n${results.flatMap(({ outcome }) => outcome).join('')}`);
   return results.every(({ passed }) => passed);

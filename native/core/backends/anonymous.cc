@@ -53,6 +53,10 @@ class AnonymousRegion final : public Region {
   Status purge(uint64_t offset, uint64_t length, uint64_t* bytes) override;
   Status begin_read(uint64_t offset, uint64_t length, ReadTicket* ticket) override;
   bool end_read(uint64_t offset, uint64_t length, const ReadTicket& ticket) override;
+  // Unpinned bytes carry cookies, so that it holds what it reads.
+  Status begin_optimistic(uint64_t offset, uint64_t length, OptimisticTicket* ticket) override;
+  Status end_optimistic(uint64_t offset, uint64_t length, const OptimisticTicket& ticket,
+                        std::vector<ByteRange>* lost) override;
   Status protect() override {
     if (Status s = usable(); !s.ok()) return s;
     return Status::Of(Code::kNotShareable, "a region of one process has nobody to be protected from");
@@ -94,6 +98,7 @@ class AnonymousRegion final : public Region {
   }
   bool survived(uint64_t page) const { return load_relaxed(word_of(page)) == cookie_; }
   void retain(uint64_t page);
+  Status lose_again(const std::vector<ByteRange>& lost);
   void release(uint64_t first_unit, uint64_t count);
   bool in_memory(uint64_t page, uint64_t end);
 
@@ -271,6 +276,18 @@ Status AnonymousRegion::purge(uint64_t offset, uint64_t length, uint64_t* bytes)
   return Status::Ok();
 }
 
+// After an unpin of what a look has found lost: the next pin is to find it so.
+Status AnonymousRegion::lose_again(const std::vector<ByteRange>& lost) {
+  for (const ByteRange& range : lost) {
+    // The unpin may have put a cookie there; what is lost reads as zeros.
+    char* start = mapping_->data() + range.offset;
+    const uint64_t pages = (range.length + page_ - 1) >> page_shift_;
+    if (madvise(start, pages << page_shift_, MADV_DONTNEED) != 0) return Status::System("madvise");
+    for (uint64_t i = 0; i < pages; ++i) marks_[(range.offset >> page_shift_) + i] = Mark::kLost;
+  }
+  return Status::Ok();
+}
+
 // Unpinned bytes carry cookies, so a reader has to take hold of them. Nothing shared is written: there is nobody to share
 // with. What was lost stays lost for the next pin.
 Status AnonymousRegion::begin_read(uint64_t offset, uint64_t length, ReadTicket* ticket) {
@@ -280,18 +297,44 @@ Status AnonymousRegion::begin_read(uint64_t offset, uint64_t length, ReadTicket*
   ticket->valid = !purged;
   if (!purged) return Status::Ok();
   const Status status = unpin(offset, length);
-  for (const ByteRange& range : lost) {
-    // The unpin may have put a cookie there; what is lost reads as zeros.
-    char* start = mapping_->data() + range.offset;
-    const uint64_t pages = (range.length + page_ - 1) >> page_shift_;
-    if (madvise(start, pages << page_shift_, MADV_DONTNEED) != 0) return Status::System("madvise");
-    for (uint64_t i = 0; i < pages; ++i) marks_[(range.offset >> page_shift_) + i] = Mark::kLost;
-  }
+  if (Status s = lose_again(lost); !s.ok()) return s;
   return status;
 }
 
 bool AnonymousRegion::end_read(uint64_t offset, uint64_t length, const ReadTicket& ticket) {
   return ticket.valid && unpin(offset, length).ok();
+}
+
+Status AnonymousRegion::begin_optimistic(uint64_t offset, uint64_t length, OptimisticTicket* ticket) {
+  if (Status s = usable(); !s.ok()) return s;
+  uint64_t first = 0;
+  uint64_t count = 0;
+  if (Status s = any_units(offset, length, &first, &count); !s.ok()) return s;
+  ticket->units.clear();
+  ticket->lost.clear();
+  bool purged = false;
+  const ByteRange whole = to_bytes(first, 1);
+  return pin(whole.offset, to_bytes(first, count).length, &purged, &ticket->lost);
+}
+
+Status AnonymousRegion::end_optimistic(uint64_t offset, uint64_t length, const OptimisticTicket& ticket,
+                                       std::vector<ByteRange>* lost) {
+  lost->clear();
+  if (Status s = usable(); !s.ok()) return s;
+  uint64_t first = 0;
+  uint64_t count = 0;
+  if (Status s = any_units(offset, length, &first, &count); !s.ok()) return s;
+  if (Status s = unpin(to_bytes(first, 1).offset, to_bytes(first, count).length); !s.ok()) return s;
+  if (Status s = lose_again(ticket.lost); !s.ok()) return s;
+  // In whole units, as everywhere.
+  for (const ByteRange& range : ticket.lost) {
+    const uint64_t from = range.offset >> unit_shift_;
+    const uint64_t to = (range.offset + range.length - 1) >> unit_shift_;
+    // Pages of a unit that the range before has counted already.
+    const bool again = !lost->empty() && lost->back().offset + lost->back().length > from << unit_shift_;
+    if (from + again <= to) append_range(lost, to_bytes(from + again, to - from + 1 - again));
+  }
+  return Status::Ok();
 }
 
 Status AnonymousRegion::stats(RegionStats* stats) {

@@ -24,14 +24,14 @@
 namespace ashmem_compat {
 namespace {
 
-Status kernel_pin(int fd, uint64_t offset, uint64_t length, bool* purged) {
+Status kernel_pin(int fd, char*, uint64_t offset, uint64_t length, bool* purged) {
   const int answer = ashmem::pin(fd, offset, length);
   if (answer < 0) return Status::System("ioctl", Code::kSystem, "the kernel refuses to pin");
   *purged = answer != 0;
   return Status::Ok();
 }
 
-Status kernel_unpin(int fd, uint64_t offset, uint64_t length) {
+Status kernel_unpin(int fd, char*, uint64_t offset, uint64_t length) {
   return ashmem::unpin(fd, offset, length) < 0 ? Status::System("ioctl") : Status::Ok();
 }
 
@@ -49,7 +49,7 @@ Status protect(int fd) {
 
 bool purgeable(int) { return true; }
 
-constexpr KernelPins kKernelPins = {kernel_pin, kernel_unpin};
+constexpr KernelPins kKernelPins = {kernel_pin, kernel_unpin, false};
 // Private mappings of an area are anonymous memory: they do not show its bytes.
 constexpr SharedFileOps kOps = {"ashmem", &kKernelPins, false, MAP_SHARED, discard, protect, purgeable};
 

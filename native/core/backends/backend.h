@@ -56,7 +56,10 @@ class Backend {
 };
 
 extern const Backend& ashmem_backend;
+extern const Backend& vrange_backend;
 extern const Backend& memfd_backend;
+// The same name, in scope 'process'.
+extern const Backend& vrange_private_backend;
 extern const Backend& anonymous_backend;
 
 }  // namespace ashmem_compat

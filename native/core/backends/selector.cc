@@ -1,21 +1,26 @@
 #include "core/backends/selector.h"
 
+#include <string.h>
+
+#include <algorithm>
+
 namespace ashmem_compat {
 namespace {
 
 // The order of preference within a scope.
-const Backend* const kBackends[] = {&ashmem_backend, &memfd_backend, &anonymous_backend};
+const Backend* const kBackends[] = {&ashmem_backend, &vrange_backend, &memfd_backend, &vrange_private_backend,
+                                    &anonymous_backend};
 
-// Named by the design, not driven by this version. Said openly, so that a program can tell "not here" from "not known".
-struct Planned {
-  const char* name;
-  const Backend* before;  // where it will stand
-};
-const Planned kPlanned[] = {{"vrange", &memfd_backend}};
-constexpr const char* kNotYet = "not in this version";
+bool only_of_its_name(const Backend* backend) {
+  for (const Backend* other : kBackends) {
+    if (other != backend && strcmp(other->name(), backend->name()) == 0) return false;
+  }
+  return true;
+}
 
 bool candidate(const Backend* backend, const std::string& name, Scope scope) {
-  return name.empty() ? backend->scope() == scope : name == backend->name();
+  if (name.empty()) return backend->scope() == scope;
+  return name == backend->name() && (backend->scope() == scope || only_of_its_name(backend));
 }
 
 }  // namespace
@@ -23,11 +28,17 @@ bool candidate(const Backend* backend, const std::string& name, Scope scope) {
 std::vector<BackendReport> probe_backends() {
   std::vector<BackendReport> reports;
   for (const Backend* backend : kBackends) {
-    for (const Planned& planned : kPlanned) {
-      if (planned.before == backend) reports.push_back({planned.name, false, kNotYet});
-    }
     const Availability& found = backend->probe();
-    reports.push_back({backend->name(), found.available, found.reason});
+    BackendReport report = {backend->name(), found.available, found.reason};
+    // Of two scopes with one name, the one that works.
+    auto same = std::find_if(reports.begin(), reports.end(), [&](const BackendReport& other) {
+      return strcmp(other.name, report.name) == 0;
+    });
+    if (same == reports.end()) {
+      reports.push_back(std::move(report));
+    } else if (report.available && !same->available) {
+      *same = std::move(report);
+    }
   }
   return reports;
 }
@@ -46,9 +57,6 @@ Result<const Backend*> choose_backend(const std::string& name, Scope scope, cons
     Status accepted = backend->accepts(options);
     if (accepted.ok()) return backend;
     refusal = accepted;
-  }
-  for (const Planned& planned : kPlanned) {
-    if (name == planned.name) refusal.detail = kNotYet;
   }
   return refusal;
 }

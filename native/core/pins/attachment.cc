@@ -62,6 +62,7 @@ Status Attachment::open(int fd) {
   if (Status s = inode_of(fd, inode_); !s.ok()) return s;
   fd_.reset(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!fd_.valid()) return Status::System("fcntl");
+  if (ops_.kernel && ops_.kernel->faults) control_.guard_discards();
   if (ops_.kernel) {
     Result<std::shared_ptr<Mapping>> data = Mapping::map(fd, control_.layout().control_offset, MAP_SHARED);
     if (!data.ok()) return data.status();
@@ -72,6 +73,21 @@ Status Attachment::open(int fd) {
   discarded_before_ = load_relaxed(&control_.header()->discarded);
   discarded_by_kernel_before_ = load_relaxed(&control_.header()->discarded_by_kernel);
   return Status::Ok();
+}
+
+std::atomic<bool> Attachment::touches_fault_{false};
+
+bool Attachment::settle_touched(uint64_t offset) {
+  constexpr uint32_t kMostInVain = 20'000;  // a second or more
+  touches_fault_.store(true, std::memory_order_relaxed);
+  if (table_->settle_touched(offset / control_.layout().granularity)) {
+    vain_touches_.store(0, std::memory_order_relaxed);
+    return true;
+  }
+  if (vain_touches_.fetch_add(1, std::memory_order_relaxed) >= kMostInVain) return false;
+  timespec nap{0, 50'000};
+  nanosleep(&nap, nullptr);
+  return true;
 }
 
 // Whether `other` maps the very control area of this attachment: a word of our slot that nobody reads shows it.

@@ -72,6 +72,11 @@ class Attachment final : private Pages {
   uint64_t* lease() const { return &control_.header()->lease; }
   bool kernel_discards() const { return ops_.kernel != nullptr; }
   bool purgeable() const { return ops_.purgeable(fd_.get()); }
+  // For a handler of SIGBUS, whatever thread it runs in: a byte of the data was touched, and the kernel has discarded it. True:
+  // the touch may be tried again; somebody else was busy with the unit, or it is settled. False: that was so too often.
+  bool settle_touched(uint64_t offset);
+  // Whether the kernel has ever answered such a touch of this process's with SIGBUS.
+  static bool touches_fault() { return touches_fault_.load(std::memory_order_relaxed); }
   // The reclaimer's alone. Null if there is no memory for it.
   ResidentUnits* resident_units();
   uint64_t look_from = 0;  // where its next look at the units begins
@@ -139,8 +144,9 @@ class Attachment final : private Pages {
   // The parts that creating and joining have in common.
   Status open(int fd);
   Status discard(uint64_t offset, uint64_t length) override {
-    return ops_.discard(fd_.get(), data_ ? data_->data() : nullptr, offset, length);
+    return ops_.discard(fd_.get(), data(), offset, length);
   }
+  char* data() const override { return data_ ? data_->data() : nullptr; }
   const KernelPins* kernel() const override { return ops_.kernel; }
   bool same_memory(const Control& other) const;
   PinTable::Take take(uint64_t unit, Census& census) {
@@ -175,6 +181,8 @@ class Attachment final : private Pages {
   std::atomic<int> served_{0};
   std::unique_ptr<ResidentUnits> resident_;
   std::atomic<uint64_t> pressure_{0}, request_{0};
+  std::atomic<uint32_t> vain_touches_{0};  // in a row
+  static std::atomic<bool> touches_fault_;
   uint64_t discarded_before_ = 0, discarded_by_kernel_before_ = 0;  // when this process attached
 };
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/pins/layout.h"
+#include "core/platform/fault_guard.h"
 
 namespace ashmem_compat {
 
@@ -14,17 +15,30 @@ namespace ashmem_compat {
 class Control {
  public:
   Control() = default;
-  Control(Control&& other) noexcept : layout_(other.layout_), base_(std::exchange(other.base_, nullptr)) {}
+  Control(Control&& other) noexcept
+      : layout_(other.layout_),
+        base_(std::exchange(other.base_, nullptr)),
+        guarded_(std::exchange(other.guarded_, false)) {}
   Control& operator=(Control&& other) noexcept {
     std::swap(layout_, other.layout_);
     std::swap(base_, other.base_);
+    std::swap(guarded_, other.guarded_);
     return *this;
   }
   ~Control() {
+    if (guarded_) end_guard(SIGBUS, base_);
     if (base_) munmap(base_, layout_.control_size());
   }
 
   static Result<Control> map(int fd, const Layout& layout, bool writable);
+  // Where anybody can leave pages of the file to the kernel: a touch of one that it has discarded reads zeros from then on. That
+  // is the end of the region for this process, and not of the process.
+  void guard_discards() {
+    guarded_ = true;
+    guard_range(
+        SIGBUS, base_, layout_.control_size(),
+        [](const Fault& fault, bool, void*) { return replace_page_with_zeros(fault.address); }, nullptr);
+  }
 
   const Layout& layout() const { return layout_; }
   Header* header() const { return at<Header>(layout_.header_offset); }
@@ -50,6 +64,7 @@ class Control {
 
   Layout layout_;
   char* base_ = nullptr;
+  bool guarded_ = false;
 };
 
 }  // namespace ashmem_compat

@@ -16,11 +16,14 @@ bool PinTable::pin_in_kernel(uint64_t unit, uint64_t word, Take* taken) {
   bool purged = false;
   // Of a unit that follows another the kernel is told nothing: its bytes are pinned with those of its leader.
   const uint64_t units = span(unit);
-  failure_ =
-      units == 0 ? Status::Ok() : kernel_->pin(pages_.fd(), unit * granularity, units * granularity, &purged);
+  failure_ = units == 0
+                 ? Status::Ok()
+                 : kernel_->pin(pages_.fd(), pages_.data(), unit * granularity, units * granularity, &purged);
   uint64_t mine = purging_;
   if (!failure_.ok()) {
-    cas_release(at, mine, unit_word(state_of(before), kReleased | kVolatile));
+    // What the kernel has told nobody but us must not be lost with the failure.
+    if (purged) raise_generation(unit);
+    cas_release(at, mine, unit_word(purged ? UnitState::kPurged : state_of(before), kReleased | kVolatile));
     *taken = Take::kFailed;
     return true;
   }
@@ -80,7 +83,8 @@ void PinTable::unpin_in_kernel(uint64_t first, uint64_t count, Mark kind) {
   const uint64_t granularity = control_.layout().granularity;
   stage(Stage::kBeforeKernelUnpin);
   const Status status =
-      span(first) == 0 ? Status::Ok() : kernel_->unpin(pages_.fd(), first * granularity, count * granularity);
+      span(first) == 0 ? Status::Ok()
+                       : kernel_->unpin(pages_.fd(), pages_.data(), first * granularity, count * granularity);
   stage(Stage::kKernelUnpinned);
   // If the kernel had no memory for it, they stay pinned until somebody tries again.
   end_relinquishing(first, count, kind, status.ok() ? kVolatile : 0);
@@ -130,7 +134,8 @@ bool PinTable::adopt_in_kernel(uint64_t unit, bool whole, Census& census) {
     // A holder that was here before the dead one, or one that is about to wait for us: pinned is right for both.
     if (!cas_seq_cst(word, mine, purging_)) return false;
     bool purged = false;
-    const Status status = length == 0 ? Status::Ok() : kernel_->pin(pages_.fd(), offset, length, &purged);
+    const Status status =
+        length == 0 ? Status::Ok() : kernel_->pin(pages_.fd(), pages_.data(), offset, length, &purged);
     if (whole && status.ok() && !purged) {
       mine = purging_;
       cas_release(word, mine, unit_word(UnitState::kReady, kReleased));
@@ -140,10 +145,34 @@ bool PinTable::adopt_in_kernel(uint64_t unit, bool whole, Census& census) {
     return false;
   }
   // Not knowing what the dead one has done, a failure changes nothing: VOLATILE is the safe thing to say.
-  if (length != 0) (void)kernel_->unpin(pages_.fd(), offset, length);
+  if (length != 0) (void)kernel_->unpin(pages_.fd(), pages_.data(), offset, length);
   if (!whole) return true;
   cas_release(word, mine, unit_word(UnitState::kReady, kReleased | kVolatile));
   return false;
+}
+
+// K6: the kernel's answer is taken, and the unit left to the kernel again at once.
+bool PinTable::settle_touched(uint64_t unit) {
+  uint64_t* at = control_.word(unit);
+  const uint64_t granularity = control_.layout().granularity;
+  uint64_t before = load_acquire(at);
+  if (purging_ == 0 || state_of(before) == UnitState::kPurging || (before & kVolatile) == 0) return false;
+  if (!cas_seq_cst(at, before, purging_)) return false;
+  bool purged = false;
+  const Status held = kernel_->pin(pages_.fd(), pages_.data(), unit * granularity, granularity, &purged);
+  const bool lost = purged || state_of(before) == UnitState::kPurged;
+  if (purged) {
+    raise_generation(unit);
+    fetch_add_relaxed(&control_.header()->discarded_by_kernel, control_.layout().unit_bytes(unit));
+  }
+  // Where the unpin fails it stays pinned, though nobody holds it: until somebody meets it.
+  const bool released =
+      !held.ok() || kernel_->unpin(pages_.fd(), pages_.data(), unit * granularity, granularity).ok();
+  uint64_t mine = purging_;
+  cas_release(
+      at, mine,
+      unit_word(lost ? UnitState::kPurged : UnitState::kReady, kReleased | (released ? kVolatile : 0)));
+  return held.ok();
 }
 
 }  // namespace ashmem_compat

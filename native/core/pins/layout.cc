@@ -71,7 +71,7 @@ Status fits_address_space(const Layout& layout) {
 
 void fill_header(const Layout& l, Header* h) {
   memcpy(h->magic, kMagic, sizeof kMagic);
-  h->version = kVersion;
+  h->version = l.version;
   h->header_size = kHeaderSize;
   h->size = l.size;
   h->granularity = l.granularity;
@@ -91,17 +91,20 @@ void fill_header(const Layout& l, Header* h) {
   h->annex_size = l.annex_size;
 }
 
-Result<Layout> check_header(const Header& h, uint64_t file_size) {
+Result<Layout> check_header(const Header& h, uint64_t file_size, uint32_t version) {
   constexpr Code kBad = Code::kUntrustedFd;
   if (memcmp(h.magic, kMagic, sizeof kMagic) != 0)
     return Status::Of(kBad, "not a region: no header at its end");
-  if (h.version != kVersion) return Status::Of(kBad, "a region of another version of the protocol");
+  if (h.version == kVrangeVersion && version != kVrangeVersion)
+    return Status::Of(kBad, "a region whose kernel discards by vrange, which this process does not use");
+  if (h.version != version) return Status::Of(kBad, "a region of another version of the protocol");
   if (h.kind > static_cast<uint32_t>(RegionKind::kCache))
     return Status::Of(kBad, "a region of an unknown kind");
   Result<Layout> made =
       make_layout(h.size, h.granularity, h.slot_count, static_cast<RegionKind>(h.kind), h.annex_size);
   if (!made.ok()) return Status::Of(kBad, "not a region: impossible sizes in its header");
-  const Layout& l = made.value();
+  Layout& l = made.value();
+  l.version = version;
   if (l.file_size != file_size)
     return Status::Of(kBad, "not a region: its length is not what its header says");
   if (h.header_size != kHeaderSize || h.unit_count != l.unit_count || h.extra_words != l.extra_words ||

@@ -10,6 +10,8 @@ namespace ashmem_compat {
 
 constexpr char kMagic[8] = {'A', 'S', 'H', 'M', 'C', 'P', 'T', '1'};
 constexpr uint32_t kVersion = 1;
+// The same, of a memfd whose kernel discards by vrange: who does not know of it must not take it for another.
+constexpr uint32_t kVrangeVersion = 2;
 constexpr uint32_t kHeaderSize = 512;
 constexpr uint32_t kDefaultSlots = 60;
 constexpr uint32_t kMaxSlots = 1020;
@@ -76,6 +78,7 @@ static_assert(sizeof(Slot) == 64, "docs/protocol.md");
 
 // Offsets are from the start of the file.
 struct Layout {
+  uint32_t version = kVersion;
   uint64_t size = 0;
   uint64_t granularity = 0;
   uint64_t unit_count = 0;
@@ -119,7 +122,7 @@ Status fits_address_space(const Layout& layout);
 void fill_header(const Layout& layout, Header* header);
 
 // Reads the layout out of a header that anyone may have written, in a file of `file_size` bytes. kUntrustedFd unless
-// it is, to the byte, what make_layout() gives.
-Result<Layout> check_header(const Header& header, uint64_t file_size);
+// it is, to the byte, what make_layout() gives, and of that version.
+Result<Layout> check_header(const Header& header, uint64_t file_size, uint32_t version = kVersion);
 
 }  // namespace ashmem_compat

@@ -20,6 +20,8 @@ class Pages {
   // Null where nothing is discarded but by discard().
   virtual const KernelPins* kernel() const { return nullptr; }
   virtual int fd() const { return -1; }
+  // As KernelPins takes it, where there are any.
+  virtual char* data() const { return nullptr; }
 
  protected:
   ~Pages() = default;
@@ -133,6 +135,10 @@ class PinTable {
     const uint64_t w = load_relaxed(words_ + unit);
     return kernel_ && (w & kVolatile) != 0 && state_of(w) == UnitState::kReady;
   }
+
+  // K6: the kernel has refused a touch of the unit, because it has discarded some of it. Makes that known, and the bytes
+  // readable as zeros. For a signal handler: system calls and atomics alone. False: the unit is somebody else's at this moment.
+  bool settle_touched(uint64_t unit);
 
   // True while somebody alive is purging the unit.
   bool being_purged(uint64_t unit);

@@ -11,6 +11,6 @@ namespace ashmem_compat {
 void guard_stray_writes(char* base, size_t length);
 
 // To be called before the addresses are given back.
-void end_guard(char* base);
+void end_stray_writes(char* base);
 
 }  // namespace ashmem_compat

@@ -127,15 +127,10 @@ ssize_t raw_process_madvise(int pidfd, const iovec* ranges, size_t count, int ad
   return syscall(SYS_process_madvise, pidfd, ranges, count, advice, flags);
 }
 
-Trial try_call(int (*call)(void*), void* argument) {
+namespace {
+
+Trial run_child(int (*call)(void*), void* argument, bool share) {
   Trial trial;
-  kernel_page_size();  // computed once, and not for the first time in a child that may have copied a lock on it
-  const int filter = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
-  // EINVAL: a kernel without seccomp (or qemu-user, which has none to offer) filters nothing.
-  if (filter == 0 || (filter < 0 && errno == EINVAL)) {
-    trial.error = call(argument);
-    return trial;
-  }
   // The child runs with all other signals held off.
   sigset_t all;
   sigset_t before;
@@ -143,7 +138,6 @@ Trial try_call(int (*call)(void*), void* argument) {
   sigdelset(&all, SIGSYS);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   SharedCall shared = {{call, argument}, false, 0};
-  const bool share = may_share_memory();
   const long child = share ? start_sharing(&shared) : syscall(SYS_clone, 0, 0, 0, 0, 0);
   if (child == 0) run_in_copy(shared);
   const int clone_error = errno;
@@ -163,9 +157,29 @@ Trial try_call(int (*call)(void*), void* argument) {
     trial.error = trial.killed ? ENOSYS : shared.error;
   } else {
     trial.killed = waited == child && (WIFSIGNALED(status) || WEXITSTATUS(status) == kRefused);
+    trial.signal = waited == child && WIFSIGNALED(status) ? WTERMSIG(status) : trial.killed ? SIGSYS : 0;
     trial.error = trial.killed ? ENOSYS : waited == child ? WEXITSTATUS(status) : ECHILD;
   }
   return trial;
+}
+
+}  // namespace
+
+Trial try_call(int (*call)(void*), void* argument) {
+  Trial trial;
+  kernel_page_size();  // computed once, and not for the first time in a child that may have copied a lock on it
+  const int filter = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
+  // EINVAL: a kernel without seccomp (or qemu-user, which has none to offer) filters nothing.
+  if (filter == 0 || (filter < 0 && errno == EINVAL)) {
+    trial.error = call(argument);
+    return trial;
+  }
+  return run_child(call, argument, may_share_memory());
+}
+
+Trial try_apart(int (*call)(void*), void* argument) {
+  kernel_page_size();
+  return run_child(call, argument, false);
 }
 
 }  // namespace ashmem_compat

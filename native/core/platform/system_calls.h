@@ -24,6 +24,7 @@ ssize_t raw_process_madvise(int pidfd, const iovec* ranges, size_t count, int ad
 struct Trial {
   bool killed = false;  // by a signal: a seccomp filter raised SIGSYS
   int error = 0;        // errno, 0: the call worked
+  int signal = 0;       // try_apart() only: which signal, if killed
 };
 
 // Runs `call(argument)`, which returns an errno or 0, so that SIGSYS from a seccomp filter cannot hurt this process: in a
@@ -31,5 +32,9 @@ struct Trial {
 // it, nothing else. The child has file descriptors of its own, and mostly this process's memory: a mapping that `call` made
 // when it was killed stays. No child is left behind.
 Trial try_call(int (*call)(void*), void* argument);
+
+// The same for a call that may be anything: always in a child, which has memory of its own but for mappings that are shared. All
+// signals but SIGSYS are held off in it; it should set a timer of its own.
+Trial try_apart(int (*call)(void*), void* argument);
 
 }  // namespace ashmem_compat
