@@ -197,6 +197,27 @@ TEST(a_look_gives_no_memory_to_what_it_looks_at) {
   CHECK(lost(*region, 0, page_size()));
 }
 
+// One look is bounded; what is missing is what all of them did not find.
+TEST(a_table_that_takes_more_than_one_look_is_looked_at_to_its_end) {
+  if (kernel_discards()) SKIP("no area is as large");
+  if (sizeof(size_t) == 4) SKIP("no mapping is as large");
+  RegionOptions options;
+  options.size = 16 * 1024 * kMiB;
+  options.reclaimer = true;
+  Result<std::unique_ptr<Region>> made = test_backend().create(options);
+  if (!made.ok()) SKIP("no region as large is to be had");
+  Region& region = *made.value();
+  // No stretch without data, or it would be passed over.
+  for (uint64_t at = 0; at < region.size(); at += 8 * kMiB) region.mapping()->data()[at] = 1;
+  const uint64_t last = region.size() - 8 * kMiB;
+  CHECK(region.unpin(last, page_size()).ok());
+  for (int i = 0; i < 3; ++i) {
+    free_bytes(page_size());
+    CHECK(lost(region, last, page_size()));
+    region.mapping()->data()[last] = 1;
+  }
+}
+
 TEST(a_close_is_short_while_the_reclaimer_looks) {
   if (kernel_discards()) SKIP("the size of an area's memory is not to be had");
   RegionOptions options;

@@ -80,6 +80,8 @@ class Attachment final : private Pages {
   // The reclaimer's alone. Null if there is no memory for it.
   ResidentUnits* resident_units();
   uint64_t look_from = 0;  // where its next look at the units begins
+  uint64_t unlooked =
+      0;  // units from there on, and round the end, that the search under way has not looked at
   // Bytes that the file takes, exact at any moment: kUnknownSize where the file does not tell.
   static constexpr uint64_t kUnknownSize = ~uint64_t{0};
   uint64_t stored_bytes() const;

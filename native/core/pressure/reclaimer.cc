@@ -112,6 +112,11 @@ uint64_t Reclaimer::purge(Attachment& attachment, const Victim& victim, uint64_t
   return freed;
 }
 
+// A search begins: nothing can be said to be missing before every unit was looked at, in as many looks as that takes.
+void Reclaimer::look_at_all(const Attachments& among) {
+  for (Attachment* one : among) one->unlooked = one->control().layout().unit_count;
+}
+
 void Reclaimer::find(const Attachments& among, Want want, uint64_t bytes) {
   stock_ = find_victims(among, kOfClass[stock_class_], want, bytes, kLongestRun);
   std::reverse(stock_.begin(), stock_.end());
@@ -120,6 +125,8 @@ void Reclaimer::find(const Attachments& among, Want want, uint64_t bytes) {
   uint64_t found = 0;
   for (const Victim& victim : stock_) found += victim.bytes;
   all_in_stock_ = found < bytes;
+  all_looked_at_ =
+      std::all_of(among.begin(), among.end(), [](const Attachment* one) { return one->unlooked == 0; });
 }
 
 // Takes from the stock until the demand is met. kSomebodyElse: another process is at it.
@@ -152,6 +159,7 @@ Reclaimer::Step Reclaimer::use_stock(const Attachments& among, int priority_clas
 // Takes what is of this kind, class by class. False: the demand is met, or the time is over.
 bool Reclaimer::take(Want want, const Attachments& all, Demand& demand, uint64_t start, Outcome* outcome) {
   uint64_t bytes = kAtLeastChosen;
+  look_at_all(all);
   for (int c = 0; c < kClasses && outcome->remaining != 0;) {
     if (now_ms() - start >= kLongestMs) return false;
     const Attachments among = of_class(all, c, demand);
@@ -172,14 +180,19 @@ bool Reclaimer::take(Want want, const Attachments& all, Demand& demand, uint64_t
       stock_.clear();
       nap();
       outcome->remaining = demand.missing(outcome->sum());
-    } else if (anew && outcome->sum() == freed_before && outcome->remaining != 0) {
-      // The oldest had no memory; or there is nothing.
+    } else if (anew && outcome->sum() != freed_before) {
+      look_at_all(among);
+    } else if (anew && outcome->remaining != 0) {
+      // The oldest had no memory; or there is nothing, as far as was looked.
       if (!all_in_stock_) {
         bytes *= 8;
+        look_at_all(among);
         continue;
       }
+      if (!all_looked_at_) continue;
       if (want == Want::kIdle) outcome->exhausted[c] = true;
       ++c;
+      look_at_all(all);  // those with extents have some of each class
     }
   }
   return outcome->remaining != 0;
@@ -208,7 +221,9 @@ void Reclaimer::prepare() {
   const ByteDemand nothing(0, nullptr, false);
   for (int c = 0; c < kClasses; ++c) {
     stock_class_ = c;
-    find(of_class(served.all(), c, nothing), Want::kIdle, kAtLeastChosen);
+    const Attachments among = of_class(served.all(), c, nothing);
+    look_at_all(among);
+    find(among, Want::kIdle, kAtLeastChosen);
     if (!stock_.empty()) return;
   }
 }

@@ -53,6 +53,7 @@ class Reclaimer {
   Step use_stock(const Attachments& among, int priority_class, Demand& demand, uint64_t start,
                  Outcome* outcome);
   bool take(Want want, const Attachments& all, Demand& demand, uint64_t start, Outcome* outcome);
+  static void look_at_all(const Attachments& among);
   void find(const Attachments& among, Want want, uint64_t bytes);
   Outcome finish(const Outcome& outcome);
   uint64_t purge(Attachment& attachment, const Victim& victim, uint64_t missing, Gauge* gauge);
@@ -72,7 +73,8 @@ class Reclaimer {
   std::vector<Victim> stock_;
   Want stock_of_ = Want::kIdle;
   int stock_class_ = 0;
-  bool all_in_stock_ = false;  // when it was filled
+  bool all_in_stock_ = false;  // when it was filled: of what was looked at
+  bool all_looked_at_ = false;
   uint64_t stocked_ms_ = 0;
   uint64_t reclaimed_ = 0, runs_ = 0, calls_ = 0;
 };

@@ -109,7 +109,10 @@ std::vector<Victim> find_victims(const Attachments& among, Priority priority, Wa
   for (Attachment* one : among) {
     Attachment& attachment = *one;
     ResidentUnits* resident = attachment.resident_units();
-    if (!resident) continue;
+    if (!resident) {
+      attachment.unlooked = 0;
+      continue;
+    }
     Sight sight(attachment);
     const Layout& layout = attachment.control().layout();
     const uint64_t most = std::max<uint64_t>(longest / layout.granularity, 1);
@@ -117,20 +120,27 @@ std::vector<Victim> find_victims(const Attachments& among, Priority priority, Wa
     Victim run;
     uint64_t unit = attachment.look_from;
     uint64_t extent_end = unit;
-    attachment.look_from = 0;
     const PinTable& table = attachment.table();
+    uint64_t left = std::min(attachment.unlooked, layout.unit_count);
+    uint64_t looked = 0;
     uint64_t units = 1;
-    for (uint64_t looked = 0; unit < layout.unit_count; unit += units) {
-      units = table.step(unit);
+    for (; left != 0; unit += units, left -= std::min(units, left)) {
+      if (unit >= layout.unit_count) unit = extent_end = 0;
       // Memory in the middle of an extent does not tell where its leader is.
       if (!table.has_extents() && unit >= extent_end) {
-        unit = resident->next_extent(unit, &extent_end);
-        if (unit >= layout.unit_count) break;
+        const uint64_t data = std::min(resident->next_extent(unit, &extent_end), layout.unit_count);
+        const uint64_t hole = data - unit;
+        if (hole >= left) {
+          left = 0;
+          break;
+        }
+        left -= hole;
+        unit = data;
+        if (unit >= layout.unit_count) unit = extent_end = 0;
       }
-      if (++looked % 1024 == 0 && now_ms() >= until_ms) {
-        attachment.look_from = unit;  // the rest the next time: others have victims too
-        break;
-      }
+      units = table.step(unit);
+      // The rest the next time: others have victims too.
+      if (++looked % 1024 == 0 && now_ms() >= until_ms) break;
       if (table.has_extents() &&
           (table.span(unit) == 0 || priority_of(table.span_priority(unit)) != priority)) {
         continue;
@@ -148,6 +158,8 @@ std::vector<Victim> find_victims(const Attachments& among, Priority priority, Wa
       run.age = std::min(run.age, age);
     }
     choice.add(run);
+    attachment.look_from = left != 0 ? unit : 0;
+    attachment.unlooked = left;
   }
   return choice.take();
 }

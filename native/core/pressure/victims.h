@@ -28,7 +28,8 @@ enum class Want {
 using Attachments = std::vector<Attachment*>;
 
 // The victims that together have at least `bytes` bytes, the first to go first; fewer if there are no more. Runs are `longest` bytes
-// at most. Units that are held are none. Looks at the words of every unit outside of holes.
+// at most. Units that are held are none. Looks at the words of every unit outside of holes that is still unlooked at, for a bounded
+// time: where a region's `unlooked` is not 0 afterwards, the next look goes on.
 // Where units are grouped to extents, only those of `priority`; else the region's priority is the caller's to look at.
 std::vector<Victim> find_victims(const Attachments& among, Priority priority, Want want, uint64_t bytes,
                                  uint64_t longest);

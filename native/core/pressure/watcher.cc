@@ -34,6 +34,7 @@ constexpr uint64_t kNothingLeftMs =
 constexpr uint64_t kStallReclaimMs = 100;
 constexpr uint64_t kSignalHoldsMs = 1000;  // how long a shrink signal keeps the level up
 constexpr uint64_t kFreshLookMs = 200;
+constexpr int kRunsInVain = 40;  // of up to 50 ms
 
 uint64_t mark_in_bytes(double asked, uint64_t by_default, uint64_t limit) {
   if (!(asked > 0)) return by_default;
@@ -134,6 +135,7 @@ class Watcher {
   Verdict totals_;  // what the reclaimer did and found, as verdicts tell it
   uint64_t signals_seen_ = 0;
   uint64_t outstanding_ = 0;  // bytes that signals have asked for
+  int runs_in_vain_ = 0;      // for them, one after another
   uint64_t signal_wanted_ = 0, signal_remaining_ = 0;
   uint64_t signal_until_ms_ = 0;
 
@@ -304,8 +306,11 @@ void Watcher::serve_demands(uint64_t now) {
   if (signal_wanted_ == 0) return;
   ByteDemand demand(signal_wanted_, nullptr, false);
   reclaim_for(demand, nullptr);
-  // What a run had no time for is the next one's.
-  (totals_.exhausted[kClasses - 1] ? totals_.unmet : outstanding_) += signal_remaining_;
+  // What a run had no time for is the next one's; but tables that take longer than that are not looked at for ever.
+  runs_in_vain_ = signal_remaining_ < signal_wanted_ ? 0 : runs_in_vain_ + 1;
+  const bool over = totals_.exhausted[kClasses - 1] || runs_in_vain_ >= kRunsInVain;
+  if (over) runs_in_vain_ = 0;
+  (over ? totals_.unmet : outstanding_) += signal_remaining_;
 }
 
 void Watcher::reclaim(uint64_t now) {
