@@ -25,6 +25,7 @@ export const suites = [
     minutes: 1,
   },
   { name: 'probe', command: ['node', 'test/sandbox/self/probe.mjs'], minutes: 1 },
+  { name: 'doctor', command: ['node', 'test/sandbox/self/doctor.mjs'], minutes: 1 },
   {
     name: 'core',
     command: ['sh', '-c', core],
