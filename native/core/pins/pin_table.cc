@@ -385,6 +385,7 @@ PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
       if (forget_refiller(unit, w)) continue;
       if (state_of(w) != UnitState::kReady || (w & kHolderBits) != 0) continue;
     }
+    stage(Stage::kBeforeMark);
     if (!cas_seq_cst(word, w, purging_)) continue;  // T4
     const bool leads =
         span(unit) != 0;  // for good only now: it may have become another's follower before the CAS
