@@ -4,11 +4,17 @@
 #include "core/platform/residency.h"
 
 namespace ashmem_compat {
+namespace {
 
-Result<std::unique_ptr<PoolMemory>> PrivatePoolMemory::over(std::unique_ptr<Region> region, uint64_t annex_size) {
+// More than this comes straight from the kernel, and is aligned as the annex has to be.
+constexpr uint64_t kMapped = uint64_t{64} * 1024;
+
+}  // namespace
+
+Result<std::unique_ptr<PoolMemory>> PrivatePoolMemory::over(std::unique_ptr<Region> region,
+                                                            uint64_t annex_size) {
   std::unique_ptr<PrivatePoolMemory> self(new PrivatePoolMemory(std::move(region), annex_size));
-  // Straight from the kernel, so that it is aligned to pages.
-  self->annex_ = make_zeroed<char>(annex_size < 65536 ? 65536 : annex_size);
+  self->annex_ = make_zeroed<char>(annex_size + kMapped);
   self->units_ = make_zeroed<Unit>(self->unit_count_);
   if (!self->annex_ || !self->units_) {
     errno = ENOMEM;
