@@ -10,6 +10,7 @@
 namespace ashmem_compat::addon {
 
 class NewsBridge;
+class PoolTable;
 class RegionTable;
 
 class Environment {
@@ -24,6 +25,7 @@ class Environment {
   void raise(Napi::Env env, const Status& status);
 
   std::shared_ptr<RegionTable> regions;
+  std::shared_ptr<PoolTable> pools;
   std::shared_ptr<NewsBridge> news;
 
  private:
@@ -34,6 +36,7 @@ class Environment {
 void register_region(Napi::Env env, Napi::Object exports);
 void register_channel(Napi::Env env, Napi::Object exports);
 void register_optimistic(Napi::Env env, Napi::Object exports);
+void register_pool(Napi::Env env, Napi::Object exports);
 void register_pressure(Napi::Env env, Napi::Object exports);
 void register_probe(Napi::Env env, Napi::Object exports);
 void register_reclaim(Napi::Env env, Napi::Object exports);

@@ -10,6 +10,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
               }));
   register_region(env, exports);
   register_optimistic(env, exports);
+  register_pool(env, exports);
   register_channel(env, exports);
   register_probe(env, exports);
   register_pressure(env, exports);

@@ -1,8 +1,8 @@
 // Optimistic reads for JavaScript: the bracket around them, and the mapping in which touches of holes are noticed.
 #include "core/optimistic.h"
 
+#include "addon/array_buffer.h"
 #include "addon/environment.h"
-#include "addon/external_buffer.h"
 #include "addon/region_table.h"
 
 namespace ashmem_compat::addon {
@@ -45,7 +45,7 @@ napi_value holes_buffer(napi_env env, napi_callback_info info) {
   RegionTable& table = table_of(env, info);
   RegionHandle* handle = open_handle(table);
   if (!handle || !handle->holes) return nullptr;
-  return external_buffer(env, table, handle->holes->mapping());
+  return array_buffer_over(env, handle->holes->mapping(), table.offset(), table.length(), table.uncharges);
 }
 
 // mailbox[3]: touches of holes in the mapping; 1 or 0 in [1]: whether the kernel answers touches of what it has discarded with SIGBUS.

@@ -2,8 +2,8 @@
 
 #include <fcntl.h>
 
+#include "addon/array_buffer.h"
 #include "addon/environment.h"
-#include "addon/external_buffer.h"
 #include "addon/purge_news.h"
 #include "addon/region_table.h"
 #include "addon/stay_loaded.h"
@@ -214,7 +214,7 @@ napi_value array_buffer(napi_env env, napi_callback_info info) {
   RegionTable& table = table_of(env, info);
   RegionHandle* handle = table.handle(table.mailbox[0]);
   if (!handle || !handle->region || handle->region->closed()) return nullptr;
-  return external_buffer(env, table, handle->region->mapping());
+  return array_buffer_over(env, handle->region->mapping(), table.offset(), table.length(), table.uncharges);
 }
 
 // ---- making
