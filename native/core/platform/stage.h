@@ -8,6 +8,7 @@ enum class Stage {
   kSweeping,            // A3, after some units
   kHazardSet,           // a recoverer between publishing its hazard and reading the life word
   kBeforeClear,         // a recoverer that has validated the slot, just before it clears the bit
+  kBeforeMark,          // a purger that has found a unit idle, before its CAS
   kMarked,              // a purger has taken units to PURGING
   kDiscarded,           // the bytes are gone, the generations not yet raised
   kBeforeTake,          // a pin, before its CAS
