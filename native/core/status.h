@@ -32,6 +32,8 @@ enum class Code : int {
   kNotPermitted,
   kNoSwap,
   kNotSupported,
+  kNoSpace,
+  kBlockFreed,
 };
 
 // `detail` and `syscall` are string literals: a Status owns nothing and is cheap to return.
