@@ -88,11 +88,13 @@ bool Fills::end(const FillTicket& ticket) {
   return true;
 }
 
-void Fills::overtake(uint64_t hash) {
-  if (active() == 0) return;
+bool Fills::overtake(uint64_t hash) {
+  if (active() == 0) return false;
   uint32_t free_slot;
   const uint32_t found = find(hash, &free_slot);
-  if (found != kNoSlot) free(found);
+  if (found == kNoSlot) return false;
+  free(found);
+  return true;
 }
 
 void Fills::recount() {

@@ -61,8 +61,8 @@ class Fills {
               const std::function<bool(uint64_t owner)>& is_dead, FillTicket* ticket);
   // False: it was over before.
   bool end(const FillTicket& ticket);
-  // The key has got a value, or has lost it, by other means.
-  void overtake(uint64_t hash);
+  // The key has got a value, or has lost it, by other means. Whether somebody was filling it.
+  bool overtake(uint64_t hash);
   // After a death inside: what is derived.
   void recount();
 
