@@ -148,7 +148,7 @@ Status Cache::publish_locked(Guard& guard, uint64_t hash, CacheItem* item, uint6
     bump(&CacheCounters::refilled);
   }
   pool_->refilled(item->block);
-  if (Status s = pool_->share(item->block); !s.ok()) {
+  if (Status s = pool_->share(guard.pool(), item->block); !s.ok()) {
     store_seq_cst(&e->version, item->version + 1);
     return s;
   }

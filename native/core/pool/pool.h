@@ -10,9 +10,10 @@
 #include <memory>
 #include <string>
 
-#include "core/pool/pool_memory.h"
+#include "core/platform/fd.h"
 #include "core/pool/pool_process.h"
-#include "core/pool/tables.h"
+#include "core/pool/records.h"
+#include "core/pool/slabs.h"
 
 namespace ashmem_compat {
 
@@ -83,7 +84,9 @@ class Pool {
   // derived has been made anew before the constructor returns: the pool's own, then what the rebuilder makes.
   class Lock {
    public:
-    explicit Lock(Pool& pool) : pool_(pool), status_(pool.acquire()) {}
+    explicit Lock(Pool& pool) : pool_(pool), status_(pool.acquire()) {
+      if (pool.rebuilt_ && status_.ok()) pool.tell_rebuilt(*this);
+    }
     ~Lock() {
       if (status_.ok()) pool_.release();
     }
@@ -98,10 +101,10 @@ class Pool {
     const Status status_;
   };
   // `rebuild` is called under the lock after each rebuild of the pool's own tables, and is to bring what is built on the pool in line
-  // with the records. Set it before the pool is used.
-  void set_rebuilder(std::function<void()> rebuild) { rebuilder_ = std::move(rebuild); }
-  // For who found its own derived tables out of order; under the lock.
-  void rebuild(const Lock&);
+  // with the records; it may free some. Set it before the pool is used.
+  void set_rebuilder(std::function<void(const Lock&)> rebuild) { rebuilder_ = std::move(rebuild); }
+  // For who found its own derived tables out of order. kSystem: no memory, and the next owner of the lock does it.
+  Status rebuild(const Lock& lock);
 
   // ---- blocks. Those with a Lock are for who has it already; the others take it.
 
@@ -111,6 +114,7 @@ class Pool {
   Status alloc(const Lock&, uint64_t size, Priority priority, Block* block);
   // Others may know of it from now on, and it stays when this process dies. kBlockFreed.
   Status share(const Block& block);
+  Status share(const Lock&, const Block& block);
   // Ends the block: no hold of it succeeds any more. Its bytes stay until the last hold is gone, whoever's it is; who frees it gives up his own
   // before. kBlockFreed: somebody has already.
   Status free(BlockRef ref);
@@ -158,28 +162,38 @@ class Pool {
   Status acquire();
   void release();
   Status take_lock();
-  void rebuild_all();
+  void tell_rebuilt(const Lock& lock);
   Status hold(Block* block, bool* lost, bool patient);
+  // Whether the block is what its name says: not freed.
   bool alive(const Block& block) const;
-  Status alloc_once(uint64_t size, Priority priority, Block* block, bool* corrupt, uint32_t* busy);
-  bool release_block(uint32_t id, bool* corrupt);
-  bool held_by_anybody(uint32_t id, const Block& block, bool shared);
-  void sweep_doomed(uint32_t most, bool* corrupt);
-  void free_orphans();
-  void forget_own(uint32_t id);
+  Fit place(uint64_t size, Priority priority, Block* block, uint32_t* busy_unit);
+  Fit give_room(uint64_t place);
+  Fit release_record(uint32_t id);
+  Fit doom(uint32_t id, const Block& block, bool shared);
+  bool held_by_anybody(uint32_t id, uint32_t unit) {
+    return process_->held(id) || memory_->held_by_others(unit);
+  }
+  Fit sweep_doomed(uint64_t most);
+  Fit free_orphans();
 
   std::unique_ptr<PoolMemory> memory_;
   std::shared_ptr<PoolProcess> process_;
   Tables tables_;
-  std::function<void()> rebuilder_;
+  std::unique_ptr<Extents> extents_;
+  std::unique_ptr<Slabs> slabs_;
+  Records records_{tables_};
+  std::function<void(const Lock&)> rebuilder_;
+  bool rebuilt_ = false;  // under the lock: and the rebuilder has not been told
   uint64_t me_ = 0;
   uint64_t process_id_ = 0;
   uint32_t busy_timeout_ms_ = 1000;
   uint32_t swept_tick_ = 0;
   bool read_only_ = false;
   bool closed_ = true;
-  uint32_t own_count_ = 0;      // under the lock
-  ZeroedArray<uint8_t> own_;    // by record: allocated by this object and not shared
+  int id_bits_ = 0;             // of a handle
+  uint32_t generation_mask_ = 0;
+  uint64_t own_count_ = 0;      // under the lock, as is the next
+  ZeroedArray<uint64_t> own_;   // by record: its state, if this object allocated it and has not shared it
 };
 
 }  // namespace ashmem_compat

@@ -16,6 +16,11 @@ constexpr uint32_t kMostBlocks = 1u << 28;
 // Ends a list. Units and records in lists are numbered from 1.
 constexpr uint32_t kNil = 0;
 
+struct RecordList {
+  uint32_t first, last;  // record + 1, or kNil
+  uint64_t count;
+};
+
 struct PoolHead {
   // Constant.
   uint64_t magic;
@@ -32,9 +37,8 @@ struct PoolHead {
   uint64_t blocks;
   uint64_t live;        // bytes
   uint64_t used_units;  // of extents that are not free
-  uint32_t free_record;
-  uint32_t doomed;
-  uint64_t doomed_count;
+  uint64_t unmerged;    // rooms that were freed while a purger was in the way of joining them with their neighbours
+  RecordList free, owned, doomed;
   uint64_t bin_map[4];
   uint32_t bins[kBins];
   uint32_t slabs[3][kMaxClasses];  // with room, by priority and class
@@ -51,7 +55,7 @@ struct BlockRecord {
   uint64_t size;   // bytes asked for
   uint32_t filled;  // generation of the extent as of when the bytes were last good
   uint32_t priority;
-  uint32_t next, prev;  // derived: of the free or the doomed
+  uint32_t next, prev;  // derived: of the free, the owned or the doomed
 };
 static_assert(sizeof(BlockRecord) == 48, "docs/pool.md");
 
