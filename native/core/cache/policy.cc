@@ -16,12 +16,9 @@ Policy::Policy(PolicyState* state, void* nodes, size_t stride, uint32_t count, u
       count_(count),
       ghosts_(ghosts),
       ghost_mask_(ghost_count / kGhostsInBucket - 1),
-      small_(capacity / 10),
       age_shift_(0) {
   // Ages have 32 bits, of which a ghost's whole life takes 16 to 17: a ghost must be left alone for long to pass for a young one.
-  const uint64_t life = capacity - small_;
-  while (life >> age_shift_ > uint64_t{1} << 17) ++age_shift_;
-  ghost_life_ = static_cast<uint32_t>(life >> age_shift_);
+  while (capacity >> age_shift_ > uint64_t{1} << 17) ++age_shift_;
 }
 
 // ---- queues
@@ -78,7 +75,9 @@ bool Policy::candidate(uint32_t* i) {
   for (int moves = 0;; ++moves) {
     const uint32_t small = load_relaxed(&ends(kSmallQueue)->oldest);
     const uint32_t main = load_relaxed(&ends(kMainQueue)->oldest);
-    const bool from_small = small != 0 && (main == 0 || weight(kSmallQueue) >= small_);
+    // Of what is there, as the cache may be full of entries before it is full of bytes.
+    const uint64_t share = (weight(kSmallQueue) + weight(kMainQueue)) / kSmallPart;
+    const bool from_small = small != 0 && (main == 0 || weight(kSmallQueue) >= share);
     const uint32_t found = from_small ? small : main;
     if (found == 0) return true;
     if (found > count_) return false;
@@ -118,7 +117,7 @@ bool Policy::restore(uint32_t i) {
   return link(i, load_relaxed(&node(i)->queue) == kMainQueue ? kMainQueue : kSmallQueue);
 }
 
-// ---- ghosts: {32 bits of the hash | age}, in a bucket of 8 that other bits of the hash name
+// ---- ghosts: {32 bits of the hash | when}, in a bucket of 8 that other bits of the hash name
 
 uint64_t* Policy::bucket(uint64_t hash) const { return ghosts_ + (hash & ghost_mask_) * kGhostsInBucket; }
 
@@ -148,7 +147,9 @@ bool Policy::recall(uint64_t hash) {
     const uint64_t ghost = load_relaxed(ghosts + k);
     if (ghost == 0 || ghost >> 32 != hash >> 32) continue;
     store_relaxed(ghosts + k, uint64_t{0});
-    return age_now() - static_cast<uint32_t>(ghost) <= ghost_life_;
+    // As long as the main queue takes to be gone through.
+    const uint64_t age = uint64_t{age_now() - static_cast<uint32_t>(ghost)} << age_shift_;
+    return age <= weight(kMainQueue) + weight(kSmallQueue);
   }
   return false;
 }

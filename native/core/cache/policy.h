@@ -44,7 +44,8 @@ class Policy {
  public:
   static constexpr uint32_t kNone = ~0u;
   static constexpr uint8_t kMost = 3;
-  static constexpr uint8_t kProven = 2;  // uses that take it from the small queue to the main one
+  static constexpr uint64_t kSmallPart = 10;  // the small queue is a tenth
+  static constexpr uint8_t kProven = 2;       // uses that take it from the small queue to the main one
 
   // Words of the ghost table for so many entries: a power of two.
   static uint64_t ghosts_for(uint64_t entries);
@@ -96,9 +97,7 @@ class Policy {
   uint32_t count_;
   uint64_t* ghosts_;
   uint64_t ghost_mask_;
-  uint64_t small_;
   int age_shift_;
-  uint32_t ghost_life_;
 };
 
 }  // namespace ashmem_compat
