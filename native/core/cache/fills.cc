@@ -40,7 +40,8 @@ uint32_t Fills::find(uint64_t hash, uint32_t* free) const {
 }
 
 void Fills::take(uint32_t at, uint64_t hash, uint64_t me, uint64_t now_ms, FillTicket* ticket) {
-  const uint64_t token = load_relaxed(&header_->last_token) + 1;
+  // 52 bits, for those who count in doubles; never 0.
+  const uint64_t token = (load_relaxed(&header_->last_token) & ((uint64_t{1} << 52) - 1)) + 1;
   store_relaxed(&header_->last_token, token);
   FillSlot* s = slots_ + at;
   store_relaxed(&s->owner, me);
