@@ -27,6 +27,8 @@ export interface CacheOptions {
   fillTimeout?: number;
   /** Milliseconds that an entry is good for, unless its set() says otherwise; 0: for ever. Default: 0. */
   ttl?: number;
+  /** For development: warn of entries that were collected without release(), and release them. Costs each get() a good deal. Default: false. */
+  warnUnreleased?: boolean;
 }
 
 /** What VolatileCache.fromFd() takes. */
@@ -36,6 +38,7 @@ export interface CacheAttachOptions {
   reclaimer?: boolean;
   fillTimeout?: number;
   ttl?: number;
+  warnUnreleased?: boolean;
 }
 
 /** What goes with an entry. */
@@ -59,7 +62,7 @@ export interface FillOptions extends SetOptions {
 
 /** What a fill is told. */
 export interface FillContext {
-  /** Aborted when the caller's signal is, and when the fill was taken over because it took longer than fillTimeout. */
+  /** Aborted when the caller's signal is: what the fill gives is ignored then. */
   signal: AbortSignal;
 }
 
