@@ -89,14 +89,16 @@ napi_value has(napi_env env, napi_callback_info info) {
   CacheTable& table = table_of(env, info);
   CacheHandle* handle = table.handle();
   bool found = false;
-  return answer(table, handle ? handle->cache->has(table.key_in(), &found) : kGone, found);
+  const Status status = handle ? handle->cache->has(table.key_in(), &found) : kGone;
+  return answer(table, status, found);
 }
 
 napi_value remove(napi_env env, napi_callback_info info) {
   CacheTable& table = table_of(env, info);
   CacheHandle* handle = table.handle();
   bool removed = false;
-  return answer(table, handle ? handle->cache->remove(table.key_in(), &removed) : kGone, removed);
+  const Status status = handle ? handle->cache->remove(table.key_in(), &removed) : kGone;
+  return answer(table, status, removed);
 }
 
 napi_value begin_read(napi_env env, napi_callback_info info) {
@@ -302,7 +304,8 @@ napi_value purge_stale(napi_env env, napi_callback_info info) {
   CacheTable& table = table_of(env, info);
   CacheHandle* handle = table.handle();
   bool any = false;
-  return answer(table, handle ? handle->cache->purge_stale(&any) : kGone, any);
+  const Status status = handle ? handle->cache->purge_stale(&any) : kGone;
+  return answer(table, status, any);
 }
 
 // Then [3] bytes.
