@@ -4,89 +4,10 @@
 #include <string>
 #include <thread>
 
-#include "core/cache/cache.h"
-#include "native/check.h"
-#include "native/processes.h"
+#include "native/caches.h"
 
 using namespace ashmem_compat;
 using namespace ashmem_compat::testing;
-
-namespace {
-
-std::unique_ptr<Cache> make_cache(uint64_t capacity, uint32_t max_entries = 0, Scope scope = Scope::kShared) {
-  CacheOptions options;
-  options.name = "test";
-  options.capacity = capacity;
-  options.max_entries = max_entries;
-  options.scope = scope;
-  if (scope == Scope::kShared) options.backend = test_backend().name();
-  Result<std::unique_ptr<Cache>> made = Cache::create(options);
-  if (!made.ok()) {
-    fprintf(stderr, "create: code %d errno %d %s\n", static_cast<int>(made.status().code),
-            made.status().error, made.status().detail ? made.status().detail : "");
-    abort();
-  }
-  return std::move(made.value());
-}
-
-std::unique_ptr<Cache> attach_cache(int fd) {
-  CacheOptions options;
-  Result<std::unique_ptr<Cache>> made = Cache::attach(Fd(fcntl(fd, F_DUPFD_CLOEXEC, 0)), options);
-  if (!made.ok()) {
-    fprintf(stderr, "attach: code %d errno %d %s\n", static_cast<int>(made.status().code),
-            made.status().error, made.status().detail ? made.status().detail : "");
-    _exit(90);
-  }
-  return std::move(made.value());
-}
-
-int fd_of(Cache& cache) { return cache.pool().memory().fd(); }
-
-CacheKey key_of(const std::string& s) { return {s.data(), static_cast<uint32_t>(s.size())}; }
-
-Code set(Cache& cache, const std::string& key, const std::string& value, uint64_t expires = 0,
-         const std::string& meta = "") {
-  CacheItem item;
-  Status s =
-      cache.reserve(key_of(key), value.size(), static_cast<uint32_t>(meta.size()), Priority::kNormal, &item);
-  if (!s.ok()) return s.code;
-  memcpy(item.value(), value.data(), value.size());
-  memcpy(item.meta(), meta.data(), meta.size());
-  s = cache.publish(key_of(key), &item, expires);
-  cache.release(item);
-  return s.code;
-}
-
-constexpr char kMissing[] = "(missing)";
-
-std::string get(Cache& cache, const std::string& key) {
-  CacheItem item;
-  bool found = false;
-  if (!cache.get(key_of(key), true, &item, &found).ok()) return "(error)";
-  if (!found) return kMissing;
-  std::string value(item.value(), item.value_length);
-  cache.release(item);
-  return value;
-}
-
-std::string try_read(Cache& cache, const std::string& key) {
-  CacheItem item;
-  bool found = false;
-  if (!cache.begin_read(key_of(key), &item, &found).ok()) return "(error)";
-  if (!found) return kMissing;
-  std::string value(item.value(), item.value_length);
-  return cache.end_read(item) ? value : "(torn)";
-}
-
-CacheStats stats(Cache& cache) {
-  CacheStats s;
-  CHECK_EQ(cache.stats(&s).code, Code::kOk);
-  return s;
-}
-
-std::string name(int i) { return "key " + std::to_string(i); }
-
-}  // namespace
 
 TEST(what_is_set_is_got_by_its_key_alone) {
   const auto cache = make_cache(1 << 20);
