@@ -46,5 +46,6 @@ export function writeKey(key: CacheKey): void {
 
 /** A key that the caller cannot change while it is being used. */
 export function keepKey(key: CacheKey): CacheKey {
-  return typeof key === 'string' ? key : key.slice();
+  // Not slice(): that of a Buffer is a view.
+  return key instanceof Uint8Array ? new Uint8Array(key) : key;
 }

@@ -140,13 +140,13 @@ export interface Cache extends Disposable, Iterable<[string, CacheEntry]> {
   /** Puts a copy of `bytes` there, in place of what was. */
   set(key: CacheKey, bytes: Uint8Array, options?: SetOptions): this;
   /** As set() without the copy: `fill` writes the `size` bytes, at once or until its promise settles. */
-  fillInto(key: CacheKey, size: number, fill: (bytes: Uint8Array) => void, options?: SetOptions): CacheEntry;
   fillInto(
     key: CacheKey,
     size: number,
     fill: (bytes: Uint8Array) => Promise<void>,
     options?: SetOptions,
   ): Promise<CacheEntry>;
+  fillInto(key: CacheKey, size: number, fill: (bytes: Uint8Array) => void, options?: SetOptions): CacheEntry;
   /** The entry, pinned; if it is not there, `fill` is called by one of all who ask, in whichever process, and the others wait for it. */
   getOrFill(key: CacheKey, fill: Fill, options?: FillOptions): Promise<CacheEntry>;
   /**

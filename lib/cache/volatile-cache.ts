@@ -5,7 +5,7 @@ import { native } from '../native.ts';
 import type { Backend, Scope } from '../region/options.ts';
 import { decodeMeta, Entry } from './entry.ts';
 import { fillOnce, PUBLISH_AND_HOLD, PUBLISH_SET } from './fill.ts';
-import { writeKey } from './key.ts';
+import { keepKey, writeKey } from './key.ts';
 import { CacheMemory } from './memory.ts';
 import { cacheAttachOptions, cacheOptions, extras, type Manners } from './options.ts';
 import type {
@@ -47,15 +47,20 @@ export class VolatileCache implements Cache {
   readonly #ttl: number;
 
   /** Called right after the addon has made the cache: what it is, is in the mailbox. */
-  private constructor(key: symbol, handle: object, { ttl, warnUnreleased }: Manners) {
+  private constructor(key: symbol, handle: object, manners: Manners) {
     if (key !== made) throw typeError('VolatileCache', 'made by VolatileCache.create or fromFd', key);
     this.#capacity = mailbox[1] as number;
     this.#max = mailbox[2] as number;
     this.#shared = ((mailbox[3] as number) & 1) !== 0;
     this.#readonly = ((mailbox[3] as number) & 2) !== 0;
-    this.#memory = new CacheMemory(handle, mailbox[0] as number, mailbox[4] as number, warnUnreleased);
+    this.#memory = new CacheMemory(
+      handle,
+      mailbox[0] as number,
+      mailbox[4] as number,
+      manners.warnUnreleased,
+    );
     this.#waits = new Waits(this.#memory);
-    this.#ttl = ttl;
+    this.#ttl = manners.ttl;
   }
 
   /**
@@ -166,13 +171,13 @@ export class VolatileCache implements Cache {
     return this;
   }
 
-  fillInto(key: CacheKey, size: number, fill: (bytes: Uint8Array) => void, options?: SetOptions): CacheEntry;
   fillInto(
     key: CacheKey,
     size: number,
     fill: (bytes: Uint8Array) => Promise<void>,
     options?: SetOptions,
   ): Promise<CacheEntry>;
+  fillInto(key: CacheKey, size: number, fill: (bytes: Uint8Array) => void, options?: SetOptions): CacheEntry;
   fillInto(
     someKey: CacheKey,
     size: number,
@@ -182,7 +187,7 @@ export class VolatileCache implements Cache {
     integer('size', size, 0, Number.MAX_SAFE_INTEGER);
     if (typeof fill !== 'function') throw typeError('fill', 'a function', fill);
     const { meta, priority, ttl } = extras(options, this.#ttl);
-    const key = typeof someKey === 'string' ? someKey : someKey?.slice?.();
+    const key = keepKey(someKey);
     this.#keyed(key);
     mailbox[2] = size;
     mailbox[3] = priority;

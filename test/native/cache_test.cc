@@ -180,8 +180,10 @@ TEST(memory_of_one_process_holds_the_same_cache) {
   for (int i = 0; i < 200; ++i)
     CHECK_EQ(set(*cache, name(i), std::string(10'000, static_cast<char>('a' + i % 26))), Code::kOk);
   CHECK(get(*cache, name(199)) == std::string(10'000, static_cast<char>('a' + 199 % 26)));
+  CHECK(try_read(*cache, name(199)) == std::string(10'000, static_cast<char>('a' + 199 % 26)));
   CHECK(cache->purge() > 0);
   CHECK_EQ(get(*cache, name(199)), std::string(kMissing));
+  CHECK_EQ(try_read(*cache, name(199)), std::string(kMissing));
   CHECK_EQ(set(*cache, name(199), "again"), Code::kOk);
   CHECK_EQ(get(*cache, name(199)), std::string("again"));
 }

@@ -73,7 +73,8 @@ class Cache {
   // Whether get() would find it.
   Status has(const CacheKey& key, bool* found);
   void release(const CacheItem& item) { pool_->drop(item.block); }
-  // The same without a hold, also where nothing can be written. What was read in between was whole if end_read() says true.
+  // The same without a hold, also where nothing can be written. What was read in between was whole if end_read() says true, which is to be called
+  // once if it was found.
   Status begin_read(const CacheKey& key, CacheItem* item, bool* found);
   bool end_read(const CacheItem& item);
   // Holds the entry of the first record from *record on that has one, and leaves *record behind it. *found false: there is none.

@@ -111,17 +111,21 @@ Status Cache::begin_read(const CacheKey& key, CacheItem* item, bool* found) {
     if (look == Look::kAgain || !describe(id, version, item)) continue;
     if (item->key_length != key.length || too_old(*item)) break;
     if (Status s = pool_->begin_read(item->block, &item->ticket); !s.ok()) return s;
-    if (!item->ticket.valid || !pool_->whole(item->block)) break;
-    *found = memcmp(item->key(), key.bytes, key.length) == 0 && end_read(*item);
+    if (!item->ticket.valid) break;
+    // Of bytes that go away meanwhile the key proves nothing: end_read() tells.
+    *found = load_acquire(&entry(id)->version) == version &&
+             memcmp(item->key(), key.bytes, key.length) == 0;
+    if (!*found) pool_->end_read(item->block, item->ticket);
     break;
   }
   return Status::Ok();
 }
 
 bool Cache::end_read(const CacheItem& item) {
-  if (!pool_->usable(false).ok() || !pool_->end_read(item.block, item.ticket)) return false;
+  if (!pool_->usable(false).ok()) return false;
   fence_acquire();
-  return load_relaxed(&entry(item.block.ref.id)->version) == item.version && pool_->whole(item.block);
+  const bool same = load_relaxed(&entry(item.block.ref.id)->version) == item.version;
+  return pool_->end_read(item.block, item.ticket) && same;
 }
 
 Status Cache::next(uint32_t* record, CacheItem* item, bool* found) {
