@@ -112,7 +112,10 @@ for (const scope of ['shared', 'process'] as Scope[]) {
       expect(look('sync')).to.equal('\x01\x02\x03\x04');
       await cache
         .fillInto('async', 4, () => Promise.reject(oops))
-        .then(expect.fail, (e) => expect(e).to.equal(oops));
+        .then(
+          () => expect.fail(),
+          (e) => expect(e).to.equal(oops),
+        );
       expect(cache.stats().entries).to.equal(2);
       expect(cache.stats().pinned).to.equal(0);
     });

@@ -58,13 +58,13 @@ void FillWatch::stop() {
 }
 
 bool FillWatch::is_over(const Wait& wait, uint64_t now, Why* why) const {
+  // `now` may lie before a wait that was added a moment ago, or, of another clock, before a fill that began.
+  const auto longer = [now](uint64_t since, uint64_t ms) { return now > since && now - since >= ms; };
   *why = Why::kOver;
-  if (wait.ticket.none()) return fills_.news() != wait.news || now - wait.since >= kLookEveryMs;
+  if (wait.ticket.none()) return fills_.news() != wait.news || longer(wait.since, kLookEveryMs);
   if (fills_.over(wait.ticket)) return true;
   *why = Why::kStuck;
-  const uint64_t began = fills_.began(wait.ticket);
-  // A time to come is of another clock.
-  if (now - wait.since >= stuck_ms_ || (began <= now && now - began >= stuck_ms_)) return true;
+  if (longer(wait.since, stuck_ms_) || longer(fills_.began(wait.ticket), stuck_ms_)) return true;
   *why = Why::kDead;
   return is_dead_(fills_.owner(wait.ticket));
 }
