@@ -25,6 +25,9 @@ export { closeFds } from './channel/fds.ts';
 export type { Json } from './channel/json.ts';
 export { MAX_MESSAGE_BYTES, MAX_MESSAGE_FDS, MAX_PATH_BYTES } from './channel/limits.ts';
 export { AshmemError, type ErrorCode } from './errors.ts';
+export type { Block } from './pool/block.ts';
+export type { PoolAttachOptions, PoolOptions } from './pool/options.ts';
+export { type PoolStats, VolatilePool } from './pool/volatile-pool.ts';
 export type { PressureOptions, PressureSource, Watermarks } from './pressure/options.ts';
 export { type PressureEvents, PressureMonitor } from './pressure/pressure-monitor.ts';
 export {

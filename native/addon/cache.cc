@@ -2,9 +2,9 @@
 
 #include <cstring>
 
+#include "addon/array_buffer.h"
 #include "addon/cache_table.h"
 #include "addon/environment.h"
-#include "addon/window.h"
 
 namespace ashmem_compat::addon {
 namespace {
@@ -331,11 +331,8 @@ napi_value window(napi_env env, napi_callback_info info) {
   CacheTable& table = table_of(env, info);
   CacheHandle* handle = table.handle();
   if (!handle) return nullptr;
-  const std::shared_ptr<Mapping>& mapping = handle->cache->pool().memory().region()->mapping();
-  const uint64_t offset = whole(table.mailbox[4]);
-  const uint64_t length = whole(table.mailbox[5]);
-  if (!mapping || offset > mapping->length() || length > mapping->length() - offset) return nullptr;
-  return window_of(env, mapping, offset, length, table.uncharges);
+  return array_buffer_over(env, handle->cache->pool().memory().region()->mapping(), whole(table.mailbox[4]),
+                           whole(table.mailbox[5]), table.uncharges);
 }
 
 napi_value close(napi_env env, napi_callback_info info) {

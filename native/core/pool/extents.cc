@@ -16,12 +16,13 @@ void Extents::insert(uint32_t u, uint32_t units) {
   PoolHead& head = *t_.head;
   mark_led(u);
   const uint32_t bin = bin_of(units);
-  const uint32_t next = head.bins[bin];
+  uint32_t next = load_relaxed(&head.bins[bin]);
+  if (next > t_.unit_count) next = kNil;
   UnitInfo& info = at(u);
   info.tag = unit_tag(Use::kFree);
   info.prev = kNil;
-  info.next = next <= t_.unit_count ? next : kNil;
-  if (info.next != kNil) at(info.next - 1).prev = u + 1;
+  info.next = next;
+  if (next != kNil) at(next - 1).prev = u + 1;
   at(u + units - 1).foot = units;
   head.bins[bin] = u + 1;
   head.bin_map[bin / 64] |= uint64_t{1} << bin % 64;

@@ -313,7 +313,7 @@ Fit Pool::give_room(uint64_t place) {
   if (const uint32_t c = place_class(place); c != 0) {
     return tables_.classes.valid(c - 1) ? slabs_->give(u, c - 1, place_index(place)) : Fit::kCorrupt;
   }
-  if (use_of(tables_.units[u].tag) != Use::kBlock) return Fit::kCorrupt;
+  if (use_of(load_relaxed(&tables_.units[u].tag)) != Use::kBlock) return Fit::kCorrupt;
   bool lost = false;
   return extents_->give(u, memory_->try_hold(u, &lost).ok());
 }
@@ -328,11 +328,10 @@ Fit Pool::sweep_doomed(uint64_t most) {
     const uint32_t first = load_relaxed(&doomed.first);
     if (first == kNil) return Fit::kOk;
     const uint32_t id = first - 1;
-    if (first > tables_.max_blocks || records_.status(id) != BlockStatus::kDoomed ||
-        place_unit(records_.at(id).place) >= tables_.unit_count || !records_.remove(doomed, id)) {
-      return Fit::kCorrupt;
-    }
-    if (held_by_anybody(id, place_unit(records_.at(id).place))) {
+    if (first > tables_.max_blocks || records_.status(id) != BlockStatus::kDoomed) return Fit::kCorrupt;
+    const uint32_t unit = place_unit(load_relaxed(&records_.at(id).place));
+    if (unit >= tables_.unit_count || !records_.remove(doomed, id)) return Fit::kCorrupt;
+    if (held_by_anybody(id, unit)) {
       records_.push_back(doomed, id);
     } else if (release_record(id) == Fit::kCorrupt) {
       return Fit::kCorrupt;
