@@ -1,7 +1,9 @@
 /** Where an entry is: a record never has the same version twice, so no key need be compared to know it again. */
-interface Place {
-  record: number;
-  version: number;
+export interface Place {
+  readonly record: number;
+  readonly version: number;
+  /** The entry's bytes, once somebody has asked for them: a view costs more than finding the entry does. */
+  bytes: Uint8Array | undefined;
 }
 
 /** Keys remembered at most: then all are forgotten, and those in use are back soon. */
@@ -20,16 +22,12 @@ export class Places {
     return this.#places.get(key);
   }
 
-  remember(key: string, record: number, version: number): void {
-    const place = this.#places.get(key);
-    if (place !== undefined) {
-      place.record = record;
-      place.version = version;
-      return;
-    }
-    if (key.length > LONGEST) return;
+  remember(key: string, record: number, version: number): Place | undefined {
+    if (key.length > LONGEST) return undefined;
     if (this.#places.size >= MOST) this.#places.clear();
-    this.#places.set(key, { record, version });
+    const place = { record, version, bytes: undefined };
+    this.#places.set(key, place);
+    return place;
   }
 
   clear(): void {

@@ -149,7 +149,7 @@ export class VolatileCache implements Cache {
         mailbox[9] = place.record;
         mailbox[10] = place.version;
         native.cacheGetAgain();
-        if (mailbox[2] === 1) return new Entry(memory);
+        if (mailbox[2] === 1) return new Entry(memory, place);
         if (mailbox[2] === 0) return undefined;
       }
     }
@@ -157,8 +157,8 @@ export class VolatileCache implements Cache {
     mailbox[3] = 1;
     native.cacheGet();
     if (this.#outcome() === 0) return undefined;
-    if (typeof key === 'string') this.#places.remember(key, mailbox[9] as number, mailbox[10] as number);
-    return new Entry(memory);
+    if (typeof key !== 'string') return new Entry(memory);
+    return new Entry(memory, this.#places.remember(key, mailbox[9] as number, mailbox[10] as number));
   }
 
   peek(key: CacheKey): CacheEntry | undefined {
