@@ -47,8 +47,8 @@ struct CacheKey {
 };
 
 struct CacheStats {
-  PoolStats pool;
   CacheCounters counters{};
+  PoolStats pool;
   uint64_t entries = 0, max_entries = 0;
 };
 
