@@ -51,7 +51,8 @@ napi_value alloc(napi_env env, napi_callback_info info) {
   PoolHandle* pool = table.handle();
   size_t index = 0;
   const Status status =
-      pool ? pool->alloc(integer(table.mailbox[1]), priority_of(static_cast<uint32_t>(integer(table.mailbox[2]))), &index)
+      pool ? pool->alloc(integer(table.mailbox[1]),
+                         priority_of(static_cast<uint32_t>(integer(table.mailbox[2]))), &index)
            : kGone;
   table.mailbox[1] = static_cast<double>(index);
   return outcome(env, table, status);
@@ -63,7 +64,7 @@ napi_value find(napi_env env, napi_callback_info info) {
   PoolHandle* pool = table.handle();
   size_t index = 0;
   const Status status = pool ? pool->find(table.mailbox[1], &index) : kGone;
-  if (!status.ok()) return outcome(env, table, status);
+  if (!pool || !status.ok()) return outcome(env, table, status);
   const Block& block = pool->at(static_cast<double>(index))->block;
   table.mailbox[1] = static_cast<double>(index);
   table.mailbox[2] = static_cast<double>(block.size);
@@ -80,7 +81,7 @@ napi_value pin(napi_env env, napi_callback_info info) {
   PoolBlock* block = nullptr;
   Status status = block_of(table, &pool, &block);
   bool lost = false;
-  if (status.ok()) status = pool->pin(*block, &lost);
+  if (block) status = pool->pin(*block, &lost);
   return status.ok() && lost ? number(env, 0) : outcome(env, table, status);
 }
 
@@ -89,7 +90,7 @@ napi_value unpin(napi_env env, napi_callback_info info) {
   PoolHandle* pool = nullptr;
   PoolBlock* block = nullptr;
   Status status = block_of(table, &pool, &block);
-  if (status.ok()) status = pool->unpin(*block);
+  if (block) status = pool->unpin(*block);
   return outcome(env, table, status);
 }
 
@@ -99,7 +100,7 @@ napi_value pins(napi_env env, napi_callback_info info) {
   PoolHandle* pool = nullptr;
   PoolBlock* block = nullptr;
   const Status status = block_of(table, &pool, &block);
-  table.mailbox[2] = status.ok() ? block->pins : 0;
+  table.mailbox[2] = block ? block->pins : 0;
   return outcome(env, table, status);
 }
 
@@ -115,7 +116,7 @@ napi_value share(napi_env env, napi_callback_info info) {
   PoolHandle* pool = nullptr;
   PoolBlock* block = nullptr;
   Status status = block_of(table, &pool, &block);
-  if (status.ok()) status = pool->share(*block, &table.mailbox[2]);
+  if (block) status = pool->share(*block, &table.mailbox[2]);
   return outcome(env, table, status);
 }
 
@@ -133,7 +134,7 @@ napi_value begin_read(napi_env env, napi_callback_info info) {
   PoolBlock* block = nullptr;
   Status status = block_of(table, &pool, &block);
   ReadTicket ticket;
-  if (status.ok()) status = pool->pool().begin_read(block->block, &ticket);
+  if (block) status = pool->pool().begin_read(block->block, &ticket);
   table.mailbox[2] = static_cast<double>(ticket.generations >> 32);
   table.mailbox[3] = ticket.valid ? static_cast<double>(ticket.generations & 0xffffffff) : -1;
   return outcome(env, table, status);
@@ -146,7 +147,8 @@ napi_value end_read(napi_env env, napi_callback_info info) {
   ReadTicket ticket;
   ticket.valid = table.mailbox[3] >= 0;
   ticket.generations = integer(table.mailbox[2]) << 32 | integer(table.mailbox[3]);
-  const bool whole = block_of(table, &pool, &block).ok() && pool->pool().end_read(block->block, ticket);
+  block_of(table, &pool, &block);
+  const bool whole = block && pool->pool().end_read(block->block, ticket);
   table.mailbox[2] = whole ? 1 : 0;
   return nullptr;
 }
@@ -156,7 +158,8 @@ napi_value block_buffer(napi_env env, napi_callback_info info) {
   PoolTable& table = table_of(env, info);
   PoolHandle* pool = nullptr;
   PoolBlock* block = nullptr;
-  if (!block_of(table, &pool, &block).ok()) return nullptr;
+  block_of(table, &pool, &block);
+  if (!block) return nullptr;
   PoolMemory& memory = pool->pool().memory();
   return array_buffer_over(env, memory.region()->mapping(),
                            static_cast<uint64_t>(block->block.bytes - memory.data()), block->block.size,
@@ -168,7 +171,7 @@ napi_value purge(napi_env env, napi_callback_info info) {
   PoolTable& table = table_of(env, info);
   PoolHandle* pool = table.handle();
   const Status status = pool ? pool->pool().usable() : kGone;
-  if (status.ok()) table.mailbox[1] = static_cast<double>(pool->pool().purge());
+  if (pool && status.ok()) table.mailbox[1] = static_cast<double>(pool->pool().purge());
   return outcome(env, table, status);
 }
 
@@ -202,9 +205,9 @@ Napi::Value stats(const Napi::CallbackInfo& info) {
   }
   Napi::Object result = Napi::Object::New(env);
   const std::pair<const char*, uint64_t> fields[] = {
-      {"capacity", stats.capacity},   {"live", stats.live},         {"allocated", stats.allocated},
-      {"pinned", stats.pinned},       {"purged", stats.purged},     {"resident", stats.resident},
-      {"discarded", stats.discarded}, {"blocks", stats.blocks},     {"maxBlocks", stats.max_blocks},
+      {"capacity", stats.capacity},   {"live", stats.live},     {"allocated", stats.allocated},
+      {"pinned", stats.pinned},       {"purged", stats.purged}, {"resident", stats.resident},
+      {"discarded", stats.discarded}, {"blocks", stats.blocks}, {"maxBlocks", stats.max_blocks},
       {"doomed", stats.doomed}};
   for (const auto& [name, value] : fields) result.Set(name, static_cast<double>(value));
   return result;
@@ -288,11 +291,11 @@ void register_pool(Napi::Env env, Napi::Object exports) {
   exports.Set("poolMailbox", Napi::Float64Array::New(env, 4, mailbox, 0));
 
   const std::pair<const char*, napi_callback> calls[] = {
-      {"poolAlloc", alloc},         {"poolFind", find},           {"poolPin", pin},
-      {"poolUnpin", unpin},         {"poolPins", pins},           {"poolFree", free_block},
-      {"poolShare", share},         {"poolForget", forget},       {"poolBeginRead", begin_read},
-      {"poolEndRead", end_read},    {"poolBuffer", block_buffer}, {"poolPurge", purge},
-      {"poolClose", close_pool},    {"poolFd", pool_fd}};
+      {"poolAlloc", alloc},      {"poolFind", find},           {"poolPin", pin},
+      {"poolUnpin", unpin},      {"poolPins", pins},           {"poolFree", free_block},
+      {"poolShare", share},      {"poolForget", forget},       {"poolBeginRead", begin_read},
+      {"poolEndRead", end_read}, {"poolBuffer", block_buffer}, {"poolPurge", purge},
+      {"poolClose", close_pool}, {"poolFd", pool_fd}};
   for (const auto& [name, call] : calls) {
     napi_value function = nullptr;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, call, table, &function);

@@ -45,7 +45,8 @@ Status PoolHandle::find(double handle, size_t* index) {
   PoolBlock one;
   BlockRef ref;
   if (Status s = pool_->usable(false); !s.ok()) return s;
-  if (!pool_->ref_of(handle, &ref)) return Status::Of(Code::kBlockFreed, "no block of this pool has that handle");
+  if (!pool_->ref_of(handle, &ref))
+    return Status::Of(Code::kBlockFreed, "no block of this pool has that handle");
   if (Status s = pool_->find(ref, &one.block); !s.ok()) return s;
   *index = add(one);
   return Status::Ok();

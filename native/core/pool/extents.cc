@@ -64,7 +64,8 @@ Fit Extents::take_from(uint32_t bin, uint32_t units, uint32_t most, uint32_t* un
       continue;
     }
     stage(Stage::kExtentHeld);
-    const Fit cut = unlink(u, span) ? (span > units ? split(u, span, units, *lost) : Fit::kOk) : Fit::kCorrupt;
+    const Fit cut =
+        unlink(u, span) ? (span > units ? split(u, span, units, *lost) : Fit::kOk) : Fit::kCorrupt;
     if (cut == Fit::kOk) {
       *unit = u;
       return cut;

@@ -91,7 +91,8 @@ class Rebuild {
     t_.units[u + units - 1].foot = static_cast<uint32_t>(units);
     t_.head->used_units += units;
     if (t_.head->units_end <= u) t_.head->units_end = uint64_t{u} + 1;
-    if (memory_.span(u) != units) set_span(u, static_cast<uint32_t>(units), priority);  // somebody has scribbled there
+    if (memory_.span(u) != units)
+      set_span(u, static_cast<uint32_t>(units), priority);  // somebody has scribbled there
     return true;
   }
 
@@ -174,7 +175,8 @@ class Rebuild {
 
 }  // namespace
 
-Status rebuild_tables(PoolMemory& memory, const Tables& tables, Slabs& slabs, Extents& extents, Records& records) {
+Status rebuild_tables(PoolMemory& memory, const Tables& tables, Slabs& slabs, Extents& extents,
+                      Records& records) {
   return Rebuild(memory, tables, slabs, extents, records).run();
 }
 

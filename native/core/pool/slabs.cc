@@ -86,7 +86,8 @@ Fit Slabs::take(uint32_t c, Priority priority, uint32_t* unit, uint32_t* index) 
     if (next > t_.unit_count) return Fit::kCorrupt;
     const uint32_t u = next - 1;
     next = load_relaxed(&at(u).next);
-    if (!is_slab(u, load_relaxed(&at(u).tag), c) || memory_.span(u) != t_.classes.slab_units(c)) return Fit::kCorrupt;
+    if (!is_slab(u, load_relaxed(&at(u).tag), c) || memory_.span(u) != t_.classes.slab_units(c))
+      return Fit::kCorrupt;
     if (!memory_.try_hold(u, &lost).ok()) {
       busy = true;
       busy_unit = u;
