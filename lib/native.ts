@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import type { NativeCache } from './cache/native-types.ts';
 import type { NativeChannel } from './channel/native-types.ts';
 import { AshmemError, type ErrorCode, rangeError } from './errors.ts';
 import type { NativePool } from './pool/native-types.ts';
@@ -12,6 +13,7 @@ import type { NativeProbe, NativeRegion } from './region/native-types.ts';
 export interface Native
   extends NativeRegion,
     NativePool,
+    NativeCache,
     NativeChannel,
     NativeProbe,
     NativeReclaim,
@@ -89,6 +91,7 @@ const codes: readonly (ErrorCode | undefined)[] = [
   'ERR_NOT_SUPPORTED',
   'ERR_NO_SPACE',
   'ERR_BLOCK_FREED',
+  'ERR_VALUE_TOO_LARGE',
 ];
 
 const { addon, found } = load();

@@ -12,6 +12,7 @@ namespace ashmem_compat::addon {
 class NewsBridge;
 class PoolTable;
 class RegionTable;
+class CacheTable;
 
 class Environment {
  public:
@@ -27,6 +28,7 @@ class Environment {
   std::shared_ptr<RegionTable> regions;
   std::shared_ptr<PoolTable> pools;
   std::shared_ptr<NewsBridge> news;
+  std::shared_ptr<CacheTable> caches;
 
  private:
   Napi::FunctionReference error_factory_;
@@ -40,5 +42,6 @@ void register_pool(Napi::Env env, Napi::Object exports);
 void register_pressure(Napi::Env env, Napi::Object exports);
 void register_probe(Napi::Env env, Napi::Object exports);
 void register_reclaim(Napi::Env env, Napi::Object exports);
+void register_cache(Napi::Env env, Napi::Object exports);
 
 }  // namespace ashmem_compat::addon

@@ -34,6 +34,7 @@ enum class Code : int {
   kNotSupported,
   kNoSpace,
   kBlockFreed,
+  kValueTooLarge,
 };
 
 // `detail` and `syscall` are string literals: a Status owns nothing and is cheap to return.

@@ -23,6 +23,13 @@ enum class Stage {
   kKernelUnpinned,      // K2, before anybody knows
   kTargetFound,         // reclaim: /proc/PID is open, the process is not yet held by a pidfd
   kBeforeAdvice,        // reclaim: before each call that advises
+  kFillTaken,           // cache: a fill has an owner, and no token yet
+  kEntryWritten,        // cache: bytes, key and meta are there, nobody knows of them
+  kEntryNamed,          // cache: the entry says what it is, and belongs to its writer alone
+  kEntryShared,         // cache: the entry is the cache's, and in no table yet
+  kEntryIndexed,        // cache: the entry can be found, what it replaces too
+  kEntryVoid,           // cache: an entry is none any more, and still in the tables
+  kEntryUnlinked,       // cache: out of the tables, its block not yet freed
   kPoolLocked,          // a pool's lock is taken, and nothing is done under it
   kPoolDirty,           // the pool is marked as being changed, and is not
   kExtentHeld,          // a free extent is held that is in its list still
