@@ -19,6 +19,9 @@ function whyNot(backend: ContractBackend, means: OptimisticMeans): string | unde
   }
 }
 
+/** Where a supervisor plays the kernel, each of its calls takes a trip through two processes. */
+const touchesWanted = process.env.ASHMEM_COMPAT_TEST_VRANGE_PURGE === undefined ? 100_000 : 2_000;
+
 /** Rounds of 2048 touches each: ASHMEM_COMPAT_TEST_ROUNDS=50 makes a hundred thousand, as the virtual machine has. */
 const rounds = Number(process.env.ASHMEM_COMPAT_TEST_ROUNDS ?? 3);
 
@@ -179,13 +182,13 @@ describeContract('optimistic reads', (backend) => {
         expect(reader.read(0, page, sum).state).to.equal('purged');
       });
 
-      it('stand a hundred thousand touches of what is gone', () => {
+      it(`stand ${touchesWanted} touches of what is gone`, () => {
         const units = 256;
         const region = filled(units);
         region.unpin();
         const reader = region.optimistic({ means });
         let gone = 0;
-        for (let touches = 0; touches < 100_000; touches += units) {
+        for (let touches = 0; touches < touchesWanted; touches += units) {
           region.purge();
           const { value, state, lost } = reader.read(0, units * page, (bytes) => {
             let total = 0;
@@ -195,14 +198,14 @@ describeContract('optimistic reads', (backend) => {
           expect([value, state]).to.deep.equal([0, 'purged']);
           gone += lost.reduce((bytes, range) => bytes + range.length, 0) / page;
         }
-        expect(gone).to.be.at.least(100_000);
-        if (means === 'userfaultfd') expect(reader.touches).to.be.at.least(100_000);
+        expect(gone).to.be.at.least(touchesWanted);
+        if (means === 'userfaultfd') expect(reader.touches).to.be.at.least(touchesWanted);
       });
 
       if (backend.kernelDiscards && typeof backend.provoke !== 'string') {
         const discard = backend.provoke;
         it('stand touches of what the kernel has discarded', () => {
-          const units = 2048;
+          const units = 2048; // a system call each, on some backends
           const region = filled(units);
           region.unpin();
           const reader = region.optimistic({ means, refill: (bytes) => bytes.fill(1) });
