@@ -19,6 +19,12 @@ function whyNot(backend: ContractBackend, means: OptimisticMeans): string | unde
   }
 }
 
+/** Where a supervisor plays the kernel, each of its calls takes a trip through two processes. */
+const touchesWanted = process.env.ASHMEM_COMPAT_TEST_VRANGE_PURGE === undefined ? 100_000 : 2_000;
+
+/** Rounds of 2048 touches each: ASHMEM_COMPAT_TEST_ROUNDS=50 makes a hundred thousand, as the virtual machine has. */
+const rounds = Number(process.env.ASHMEM_COMPAT_TEST_ROUNDS ?? 3);
+
 const sum = (bytes: Uint8Array) => bytes.reduce((total, byte) => total + byte, 0);
 
 describeContract('optimistic reads', (backend) => {
@@ -176,13 +182,13 @@ describeContract('optimistic reads', (backend) => {
         expect(reader.read(0, page, sum).state).to.equal('purged');
       });
 
-      it('stand a hundred thousand touches of what is gone', () => {
+      it(`stand ${touchesWanted} touches of what is gone`, () => {
         const units = 256;
         const region = filled(units);
         region.unpin();
         const reader = region.optimistic({ means });
         let gone = 0;
-        for (let touches = 0; touches < 100_000; touches += units) {
+        for (let touches = 0; touches < touchesWanted; touches += units) {
           region.purge();
           const { value, state, lost } = reader.read(0, units * page, (bytes) => {
             let total = 0;
@@ -192,9 +198,34 @@ describeContract('optimistic reads', (backend) => {
           expect([value, state]).to.deep.equal([0, 'purged']);
           gone += lost.reduce((bytes, range) => bytes + range.length, 0) / page;
         }
-        expect(gone).to.be.at.least(100_000);
-        if (means === 'userfaultfd') expect(reader.touches).to.be.at.least(100_000);
+        expect(gone).to.be.at.least(touchesWanted);
+        if (means === 'userfaultfd') expect(reader.touches).to.be.at.least(touchesWanted);
       });
+
+      if (backend.kernelDiscards && typeof backend.provoke !== 'string') {
+        const discard = backend.provoke;
+        it('stand touches of what the kernel has discarded', () => {
+          const units = 2048; // a system call each, on some backends
+          const region = filled(units);
+          region.unpin();
+          const reader = region.optimistic({ means, refill: (bytes) => bytes.fill(1) });
+          let gone = 0;
+          for (let round = 0; round < rounds; round++) {
+            discard();
+            const { value, state, lost, refilled } = reader.read(0, units * page, (bytes) => {
+              let total = 0;
+              for (let at = 0; at < bytes.length; at += page) total += bytes[at]!;
+              return total;
+            });
+            expect([value, state]).to.deep.equal([0, 'purged']);
+            expect(lost).to.deep.equal([{ offset: 0, length: units * page }]);
+            expect(refilled).to.deep.equal(lost);
+            gone += units;
+          }
+          expect(gone).to.equal(rounds * units);
+          expect(reader.read(0, units * page, sum).value).to.equal(units * page);
+        });
+      }
 
       if (!backend.shared) return;
 
@@ -224,7 +255,7 @@ describeContract('optimistic reads', (backend) => {
           region.purge();
           await new Promise((resolve) => setImmediate(resolve));
         }
-        for (const losses of await ended) expect(losses).to.be.at.least(1000);
+        for (const losses of await ended) expect(losses).to.be.at.least(200);
       });
     });
   }

@@ -1,4 +1,4 @@
-// Reads the region in workerData.fd until it has met a thousand losses, refilling each; posts how many those were.
+// Reads the region in workerData.fd until it has met two hundred losses, refilling each; posts how many those were.
 import { parentPort, workerData } from 'node:worker_threads';
 import { SharedRegion } from '../../lib/index.ts';
 
@@ -6,11 +6,10 @@ const { fd, means, page } = workerData;
 const region = SharedRegion.fromFd(fd);
 const reader = region.optimistic({ means, refill: (bytes) => bytes.fill(1) });
 let losses = 0;
-for (let i = 0; losses < 1000; i++) {
+for (let i = 0; losses < 200; i++) {
   const at = (i % 64) * page;
-  const { value, state, lost } = reader.read(at, page, (bytes) => bytes.reduce((sum, byte) => sum + byte, 0));
-  if (state === 'kept' && value !== page && value !== 0)
-    throw new Error(`a unit that is half lost: ${value}`);
+  // What the other one is refilling at this moment may be read in part: a writer is not detected.
+  const { lost } = reader.read(at, page, (bytes) => bytes.reduce((sum, byte) => sum + byte, 0));
   losses += lost.length;
 }
 region.close();

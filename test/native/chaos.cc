@@ -227,6 +227,7 @@ class Worker {
   const auto ballast = test_backend().create(options);
   if (!ballast.ok()) _exit(5);
   for (;;) {
+    ballast.value()->mapping()->data()[0] = 1;
     unpin(*ballast.value(), 0, options.size);
     // Opened anew each time: the shrinkers may have to run twice, and each write is one run.
     for (unsigned i = 1 + random() % 3; i > 0; --i) {

@@ -79,6 +79,43 @@ export const suites = [
     minutes: 5,
   })),
   {
+    name: 'core on vrange',
+    command: [
+      'ctest',
+      '--test-dir',
+      'build/core',
+      '--output-on-failure',
+      '--no-tests=error',
+      '-R',
+      '_vrange$|^vrange_test$|^optimistic_test$',
+    ],
+    kernels: withVrange,
+    users: [0],
+    minutes: 8,
+  },
+  {
+    // The contract, the laws and the optimistic method, on the kernel's vrange as on the others.
+    name: 'mocha on vrange',
+    command: [
+      'node_modules/.bin/mocha',
+      '--timeout',
+      '300000',
+      '--grep',
+      '\\(vrange|the backends that the contract|the backend of a region',
+    ],
+    kernels: withVrange,
+    users: [0],
+    env: { ASHMEM_COMPAT_REQUIRE_BACKENDS: 'vrange,memfd' },
+    minutes: 11,
+  },
+  {
+    name: 'chaos on vrange',
+    command: ['npm', 'run', '-s', 'chaos', '--', '--seconds', '30', '--seed', '7', '--backend', 'vrange'],
+    kernels: withVrange,
+    users: [0],
+    minutes: 5,
+  },
+  {
     // Last of all: what the kernel has to say about the tests.
     name: 'kernel log',
     command: ['sh', 'test/vm/vrange-kernel/check-log'],

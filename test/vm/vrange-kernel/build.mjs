@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { cache, ensureInstalled, takeFromRelease, Unavailable } from '../packages.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -156,7 +156,7 @@ export function buildVrangeKernel({ debug = false } = {}) {
   return image;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
     console.log(buildVrangeKernel({ debug: process.argv.includes('--debug') }));
   } catch (error) {

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -221,6 +222,8 @@ static inline pid_t start(void (*run)(void*), void* argument) {
   const pid_t pid = fork();
   CHECK(pid >= 0);
   if (pid == 0) {
+    // Should the test fail, nobody will tell the child to go on.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     run(argument);
     fflush(stdout);
     _exit(0);
