@@ -22,8 +22,8 @@ struct RegionHandle {
   std::shared_ptr<RegionTable> table;
   size_t id = 0;
   std::unique_ptr<Region> region;
-  std::unique_ptr<PurgeNews> watch;  // of the region, while somebody listens
-  std::unique_ptr<HoleView> holes;   // of the region, once somebody reads it so
+  std::unique_ptr<PurgeNews> watch;   // of the region, while somebody listens
+  std::unique_ptr<HoleView> holes{};  // of the region, once somebody reads it so
 };
 
 class RegionTable {
