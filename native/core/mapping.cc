@@ -62,15 +62,17 @@ Mapping::~Mapping() {
 }
 
 void Mapping::replace_with_zeros() {
-  end_guards();
   const int flags = MAP_FIXED | MAP_NORESERVE;
   const int access = PROT_READ | PROT_WRITE;
-  if (mmap(base_, length_, access, flags | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) return;
-  // A strict overcommit policy, or a limit on data, charges private memory at once. An empty file is charged as it fills.
-  Fd file(raw_memfd_create("ashmem-compat-closed", 1 /* MFD_CLOEXEC */));
-  if (file.valid() && ftruncate(file.get(), static_cast<off_t>(length_)) == 0) {
-    (void)!mmap(base_, length_, access, flags | MAP_SHARED, file.get(), 0);
+  if (mmap(base_, length_, access, flags | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) {
+    // A strict overcommit policy, or a limit on data, charges private memory at once. An empty file is charged as it fills.
+    Fd file(raw_memfd_create("ashmem-compat-closed", 1 /* MFD_CLOEXEC */));
+    if (file.valid() && ftruncate(file.get(), static_cast<off_t>(length_)) == 0) {
+      (void)!mmap(base_, length_, access, flags | MAP_SHARED, file.get(), 0);
+    }
   }
+  // Only now: until the zeros are there, another thread's touch may need to be mended.
+  end_guards();
 }
 
 }  // namespace ashmem_compat

@@ -23,7 +23,7 @@ class ReadOnlyRegion final : public SharedRegionBase {
         Mapping::map_read_only(fd_.get(), size_, ops_.read_only_mapping);
     if (!mapping.ok()) return mapping.status();
     mapping_ = std::move(mapping.value());
-    if (ops_.kernel && ops_.kernel->faults) {
+    if (discards_expected()) {
       // Nothing can be made known of it: who may only read takes no answer of the kernel. See begin_read().
       mapping_->guard_discards(
           [](const Fault& fault, bool own, void* replaced) {

@@ -25,7 +25,13 @@ Status WritableRegion::open(bool creator) {
   Result<std::shared_ptr<Mapping>> mapping = Mapping::map(fd_.get(), size_, MAP_SHARED);
   if (!mapping.ok()) return mapping.status();
   mapping_ = std::move(mapping.value());
-  if (ops_.kernel && ops_.kernel->faults) mapping_->guard_discards(mend_touch, attachment_.get());
+  if (ops_.kernel && ops_.kernel->faults) {
+    mapping_->guard_discards(mend_touch, attachment_.get());
+  } else if (discards_expected()) {
+    // Not as long as everybody plays by the rules; a peer that does not may lose us the bytes, and no more.
+    mapping_->guard_discards(
+        [](const Fault& fault, bool, void*) { return replace_page_with_zeros(fault.address); }, nullptr);
+  }
   if (!creator) return snapshot_generations();
   base_ = control().layout().has_extents() ? 0 : 2;
   return Status::Ok();

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <thread>
 
+#include "core/backends/vrange_call.h"
 #include "core/platform/userfaultfd.h"
 #include "native/check.h"
 #include "native/processes.h"
@@ -218,6 +219,38 @@ bool drop_caches() {
 }
 
 }  // namespace
+
+TEST(a_peer_that_leaves_everything_to_the_kernel_ends_nobody) {
+  if (!vrange_backend.probe().available) SKIP("no vrange here (npm run test:vm -- --kernel vrange has one)");
+  if (access("/proc/sys/vm/drop_caches", W_OK) != 0) SKIP("only root makes the kernel discard at once");
+  if (getenv("ASHMEM_COMPAT_TEST_VRANGE_PURGE")) SKIP("a supervisor raises no SIGBUS");
+  for (const char* backend : {"memfd", "vrange"}) {
+    Child victim([&] {
+      alarm(120);
+      RegionOptions options;
+      options.size = 16 * kPage;
+      auto made = create_region(backend, Scope::kShared, options);
+      if (!made.ok()) return 1;
+      Region& a = *made.value();
+      fill(a, 0, options.size, 7);
+      Child peer([&] {
+        const uint64_t bytes = file_size(a.fd());
+        void* all = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, a.fd(), 0);
+        return vrange::release(vrange::proven(), static_cast<char*>(all), bytes).ok() ? 0 : 1;
+      });
+      if (peer.reap() != 0) return 2;
+      for (int i = 0; i < 50; ++i) drop_caches();
+      // Whatever they say: it is lost, and they are here to say so.
+      (void)all(a, 0, options.size, 7);
+      unpin(a, 0, options.size);
+      pin(a, 0, kPage);
+      purge(a, 0, options.size);
+      (void)attach_region(backend, Fd(dup(a.fd())), {});
+      return 0;
+    });
+    CHECK_EQ(victim.reap(), 0);
+  }
+}
 
 TEST(the_kernels_own_sigbus_is_mended_and_known) {
   if (!vrange_backend.probe().available) SKIP("no vrange here (npm run test:vm -- --kernel vrange has one)");

@@ -62,7 +62,7 @@ Status Attachment::open(int fd) {
   if (Status s = inode_of(fd, inode_); !s.ok()) return s;
   fd_.reset(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!fd_.valid()) return Status::System("fcntl");
-  if (ops_.kernel && ops_.kernel->faults) control_.guard_discards();
+  if (discards_expected()) control_.guard_discards();
   if (ops_.kernel) {
     Result<std::shared_ptr<Mapping>> data = Mapping::map(fd, control_.layout().control_offset, MAP_SHARED);
     if (!data.ok()) return data.status();

@@ -38,6 +38,8 @@ struct Kind {
 };
 Kind kinds[] = {{SIGSEGV, nullptr, PTHREAD_ONCE_INIT, {}}, {SIGBUS, nullptr, PTHREAD_ONCE_INIT, {}}};
 
+bool expected = false;
+
 Kind& kind_of(int signal) { return kinds[signal == SIGBUS ? 1 : 0]; }
 
 bool mended(const Kind& kind, const siginfo_t* info) {
@@ -136,6 +138,9 @@ void end_guard(int signal, char* base) {
     return;
   }
 }
+
+bool discards_expected() { return load_acquire(&expected); }
+void expect_discards() { store_release(&expected, true); }
 
 bool replace_page_with_zeros(char* address) {
   const size_t page = kernel_page_size();

@@ -25,6 +25,11 @@ void guard_range(int signal, char* base, size_t length, MendFault mend, void* co
 // To be called before the addresses are given back, with what guard_range() had. No `mend` of it is running on return.
 void end_guard(int signal, char* base);
 
+// Whether the running kernel lets anybody who has a file leave its pages to be discarded, so that a touch of any shared mapping
+// may raise SIGBUS. Once it was found out, for good.
+bool discards_expected();
+void expect_discards();
+
 // For a `mend`: puts zeros of this process's own in place of the page. False if that cannot be.
 bool replace_page_with_zeros(char* address);
 
