@@ -3,12 +3,13 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { NativeChannel } from './channel/native-types.ts';
 import { AshmemError, type ErrorCode, rangeError } from './errors.ts';
+import type { NativeLook } from './look/native-types.ts';
 import type { NativePressure } from './pressure/native-types.ts';
 import type { NativeReclaim } from './reclaim/native-types.ts';
 import type { NativeProbe, NativeRegion } from './region/native-types.ts';
 
 /** What the addon exports. This is the only file that loads it, and the only declaration of it. */
-export interface Native extends NativeRegion, NativeChannel, NativeProbe, NativeReclaim, NativePressure {
+export interface Native extends NativeRegion, NativeChannel, NativeProbe, NativeReclaim, NativePressure, NativeLook {
   setErrorFactory(
     make: (code: number, errno: number, syscall: string | undefined, detail: string | undefined) => Error,
   ): void;

@@ -34,6 +34,7 @@ class Environment {
 void register_region(Napi::Env env, Napi::Object exports);
 void register_channel(Napi::Env env, Napi::Object exports);
 void register_pressure(Napi::Env env, Napi::Object exports);
+void register_others(Napi::Env env, Napi::Object exports);
 void register_probe(Napi::Env env, Napi::Object exports);
 void register_reclaim(Napi::Env env, Napi::Object exports);
 
