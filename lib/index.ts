@@ -1,3 +1,17 @@
+export { MAX_KEY_BYTES } from './cache/key.ts';
+export type {
+  CacheAttachOptions,
+  CacheEntry,
+  CacheKey,
+  CacheOptions,
+  CacheStats,
+  Fill,
+  FillContext,
+  Filled,
+  FillOptions,
+  SetOptions,
+} from './cache/types.ts';
+export { VolatileCache } from './cache/volatile-cache.ts';
 export {
   FdChannel,
   type Message,

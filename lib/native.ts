@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import type { NativeCache } from './cache/native-types.ts';
 import type { NativeChannel } from './channel/native-types.ts';
 import { AshmemError, type ErrorCode, rangeError } from './errors.ts';
 import type { NativeLook } from './look/native-types.ts';
@@ -9,7 +10,17 @@ import type { NativeReclaim } from './reclaim/native-types.ts';
 import type { NativeProbe, NativeRegion } from './region/native-types.ts';
 
 /** What the addon exports. This is the only file that loads it, and the only declaration of it. */
+<<<<<<< HEAD
 export interface Native extends NativeRegion, NativeChannel, NativeProbe, NativeReclaim, NativePressure, NativeLook {
+=======
+export interface Native
+  extends NativeRegion,
+    NativeChannel,
+    NativeProbe,
+    NativeReclaim,
+    NativePressure,
+    NativeCache {
+>>>>>>> cache
   setErrorFactory(
     make: (code: number, errno: number, syscall: string | undefined, detail: string | undefined) => Error,
   ): void;
@@ -81,6 +92,9 @@ const codes: readonly (ErrorCode | undefined)[] = [
   'ERR_NOT_PERMITTED',
   'ERR_NO_SWAP',
   'ERR_NOT_SUPPORTED',
+  'ERR_NO_SPACE',
+  'ERR_BLOCK_FREED',
+  'ERR_VALUE_TOO_LARGE',
 ];
 
 const { addon, found } = load();

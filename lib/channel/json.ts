@@ -41,20 +41,20 @@ function findLoss(value: unknown): Loss | undefined {
   return undefined;
 }
 
-function refuse(value: unknown, cause: unknown): unknown {
+function refuse(name: string, value: unknown, cause: unknown): unknown {
   // V8 throws for BigInts, cycles and depth. Anything else comes from a toJSON() or a getter of the caller: it is theirs.
   const text = cause instanceof Error ? cause.message : '';
   if (cause instanceof TypeError && text.includes('BigInt')) {
-    return typeError('message', 'a JSON value, free of BigInts', value);
+    return typeError(name, 'a JSON value, free of BigInts', value);
   }
   if (cause instanceof RangeError || (cause instanceof TypeError && text.includes('circular'))) {
-    return valueError('message', 'a JSON value without cycles, and not nested too deep', value);
+    return valueError(name, 'a JSON value without cycles, and not nested too deep', value);
   }
   return cause;
 }
 
-/** The JSON text of `value`. Throws on what JSON would leave out or change: nothing is lost silently. */
-export function encodeJson(value: unknown): string {
+/** The JSON text of `value`, called `name` in errors. Throws on what JSON would leave out or change: nothing is lost silently. */
+export function encodeJson(value: unknown, name = 'message'): string {
   if (typeof value === 'string') return JSON.stringify(value);
   let text: string | undefined;
   let loss: Loss | undefined;
@@ -62,14 +62,14 @@ export function encodeJson(value: unknown): string {
     text = JSON.stringify(value);
     loss = findLoss(value);
   } catch (error) {
-    throw refuse(value, error);
+    throw refuse(name, value, error);
   }
   if (loss && typeof loss.value === 'number') {
-    throw valueError(`message${loss.path}`, 'a finite number (JSON has no other)', loss.value);
+    throw valueError(`${name}${loss.path}`, 'a finite number (JSON has no other)', loss.value);
   }
   if (loss || text === undefined) {
-    const expected = loss?.path ? 'a JSON value' : 'a JSON value or a Uint8Array';
-    throw typeError(`message${loss?.path ?? ''}`, expected, loss ? loss.value : value);
+    const expected = loss?.path || name !== 'message' ? 'a JSON value' : 'a JSON value or a Uint8Array';
+    throw typeError(`${name}${loss?.path ?? ''}`, expected, loss ? loss.value : value);
   }
   return text;
 }

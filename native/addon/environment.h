@@ -11,6 +11,7 @@ namespace ashmem_compat::addon {
 
 class NewsBridge;
 class RegionTable;
+class CacheTable;
 
 class Environment {
  public:
@@ -25,6 +26,7 @@ class Environment {
 
   std::shared_ptr<RegionTable> regions;
   std::shared_ptr<NewsBridge> news;
+  std::shared_ptr<CacheTable> caches;
 
  private:
   Napi::FunctionReference error_factory_;
@@ -37,5 +39,6 @@ void register_pressure(Napi::Env env, Napi::Object exports);
 void register_others(Napi::Env env, Napi::Object exports);
 void register_probe(Napi::Env env, Napi::Object exports);
 void register_reclaim(Napi::Env env, Napi::Object exports);
+void register_cache(Napi::Env env, Napi::Object exports);
 
 }  // namespace ashmem_compat::addon

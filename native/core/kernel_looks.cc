@@ -1,4 +1,5 @@
 // What a kernel that discards by itself tells only to a pin: how a region finds out without holding anything for long.
+#include "core/pins/patience.h"
 #include "core/writable_region.h"
 
 namespace ashmem_compat {
@@ -17,7 +18,7 @@ PinTable::Take WritableRegion::hold(uint64_t first, uint64_t count, bool patient
   Attachment& process = *attachment_;
   Census census(process.slots());
   PinTable::Take taken = PinTable::Take::kKept;
-  uint64_t waited_ns = 0;
+  Patience patience(busy_timeout_ms_);
   uint64_t u = first;
   process.lock().lock();
   while (u < first + count) {
@@ -25,7 +26,7 @@ PinTable::Take WritableRegion::hold(uint64_t first, uint64_t count, bool patient
     if (taken < PinTable::Take::kWait) ++u;
     if (taken == PinTable::Take::kWait && patient) {
       process.lock().unlock();
-      if (wait_for_purger(u, &waited_ns).ok()) taken = PinTable::Take::kKept;
+      if (patience.wait_for_purger(process.table(), u).ok()) taken = PinTable::Take::kKept;
       process.lock().lock();
     }
     if (taken >= (patient ? PinTable::Take::kLost : PinTable::Take::kWait)) break;

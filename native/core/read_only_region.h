@@ -40,6 +40,7 @@ class ReadOnlyRegion final : public SharedRegionBase {
   }
   Status set_priority(Priority) override { return refuse(0, size_); }
   Status watch_purges(PurgeListener* listener) override { return listener ? refuse(0, size_) : Status::Ok(); }
+  const Control* tables() const override { return &control_; }
   void close() override {
     Mapping::close(mapping_);
     fd_.reset();

@@ -11,19 +11,25 @@
 
 #include "core/discards.h"
 #include "core/mapping.h"
+#include "core/pins/layout.h"
 #include "core/status.h"
 
 namespace ashmem_compat {
 
+class Attachment;
+class Control;
+
 enum class Scope { kShared, kProcess };
 
 struct RegionOptions {
-  std::string name;                 // at most kMaxName bytes
-  uint64_t size = 0;                // bytes, at least 1
-  uint64_t granularity = 0;         // bytes in a unit, a power of two, 0: the page size
-  uint32_t max_processes = 0;       // attached at once, 0: kDefaultSlots
-  uint32_t busy_timeout_ms = 1000;  // how long a pin waits for somebody else's purge
-  bool reclaimer = false;           // whether this process purges the region by itself when memory is short
+  std::string name;                      // at most kMaxName bytes
+  uint64_t size = 0;                     // bytes, at least 1
+  uint64_t granularity = 0;              // bytes in a unit, a power of two, 0: the page size
+  uint32_t max_processes = 0;            // attached at once, 0: kDefaultSlots
+  uint32_t busy_timeout_ms = 1000;       // how long a pin waits for somebody else's purge
+  RegionKind kind = RegionKind::kPlain;  // what attaching expects, and creating makes
+  uint64_t annex_size = 0;               // bytes, of kinds that have an annex
+  bool reclaimer = false;  // whether this process purges the region by itself when memory is short
 };
 
 // What is purged first when memory is short; of the region, for all its processes.
@@ -88,6 +94,9 @@ class Region {
   virtual Status begin_read(uint64_t offset, uint64_t length, ReadTicket* ticket) = 0;
   virtual bool end_read(uint64_t offset, uint64_t length, const ReadTicket& ticket) = 0;
   virtual Status protect() = 0;
+  // Of a shared region this process's place in it, or null for one that can only read; and its tables.
+  virtual Attachment* attachment() { return nullptr; }
+  virtual const Control* tables() const { return nullptr; }
   virtual Priority priority() const { return Priority::kNormal; }
   // kReadOnly for an object that cannot write.
   virtual Status set_priority(Priority priority) = 0;

@@ -4,6 +4,18 @@
 #include "core/writable_region.h"
 
 namespace ashmem_compat {
+namespace {
+
+const char* misfit(RegionKind found) {
+  switch (found) {
+    case RegionKind::kPlain: return "a region, not a pool or a cache: attach with SharedRegion.fromFd";
+    case RegionKind::kPool: return "a pool: attach with VolatilePool.fromFd";
+    case RegionKind::kCache: return "a cache: attach with VolatileCache.fromFd";
+  }
+  return "a region of an unknown kind";
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Region>> create_shared_region(const SharedFileOps& ops, Fd fd, const Layout& layout,
                                                      const RegionOptions& options) {
@@ -19,6 +31,7 @@ Result<std::unique_ptr<Region>> create_shared_region(const SharedFileOps& ops, F
 Result<std::unique_ptr<Region>> attach_shared_region(const SharedFileOps& ops, Fd fd, const Header& header,
                                                      const Layout& layout, bool writable,
                                                      const RegionOptions& options) {
+  if (layout.kind != options.kind) return Status::Of(Code::kUntrustedFd, misfit(layout.kind));
   std::string name(header.name, header.name_length);
   if (!writable) {
     Result<Control> control = Control::map(fd.get(), layout, false);

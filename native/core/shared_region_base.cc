@@ -68,8 +68,9 @@ Status SharedRegionBase::stats(RegionStats* stats) {
   *stats = RegionStats{};
   stats->size = size_;
   Census census(slots());
-  for (uint64_t u = 0; u < layout.unit_count; ++u) {
-    const uint64_t bytes = layout.unit_bytes(u);
+  for (uint64_t u = 0, units = 1; u < layout.unit_count; u += units) {
+    units = table().step(u);
+    const uint64_t bytes = layout.units_bytes(u, units);
     (table().held(u, census) ? stats->pinned : stats->unpinned) += bytes;
     if (state_of(load_relaxed(control().word(u))) == UnitState::kPurged) stats->purged += bytes;
   }

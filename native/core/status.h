@@ -32,6 +32,9 @@ enum class Code : int {
   kNotPermitted,
   kNoSwap,
   kNotSupported,
+  kNoSpace,
+  kBlockFreed,
+  kValueTooLarge,
 };
 
 // `detail` and `syscall` are string literals: a Status owns nothing and is cheap to return.

@@ -1,8 +1,8 @@
 #include "core/writable_region.h"
 
 #include <sys/mman.h>
-#include <time.h>
 
+#include "core/pins/patience.h"
 #include "core/platform/table_reader.h"
 
 namespace ashmem_compat {
@@ -12,7 +12,7 @@ Status WritableRegion::open(bool creator) {
   if (!mapping.ok()) return mapping.status();
   mapping_ = std::move(mapping.value());
   if (!creator) return snapshot_generations();
-  base_ = 2;
+  base_ = control().layout().has_extents() ? 0 : 2;
   return Status::Ok();
 }
 
@@ -43,22 +43,6 @@ Status WritableRegion::snapshot_generations() {
   // A device that cannot be read is no bigger than its mapping: there is no terabyte of nothing to skip.
   if (ops_.kernel && !read.ok()) return remember(0, control().generation(0), unit_count_);
   return read;
-}
-
-Status WritableRegion::wait_for_purger(uint64_t unit, uint64_t* waited_ns) {
-  // Counted in naps and not by the clock, so that a process which was itself stopped meanwhile does not give up early.
-  // The nap comes first, so that a peer that makes us come back over and over uses our patience up as well.
-  uint64_t nap_ns = 20'000;
-  do {
-    if (*waited_ns >= uint64_t{busy_timeout_ms_} * 1'000'000) {
-      return Status::Of(Code::kRegionBusy, "another process is purging the range and does not finish");
-    }
-    timespec nap{0, static_cast<long>(nap_ns)};
-    nanosleep(&nap, nullptr);
-    *waited_ns += nap_ns;
-    if (nap_ns < 1'000'000) nap_ns *= 2;
-  } while (attachment_->table().being_purged(unit));
-  return Status::Ok();
 }
 
 // ---- one unit, and nothing in the way: what nearly every call is
@@ -124,7 +108,7 @@ Status WritableRegion::pin_slowly(uint64_t offset, uint64_t length, bool* purged
   *purged = false;
 
   Status failed;
-  uint64_t waited_ns = 0;
+  Patience patience(busy_timeout_ms_);
   std::vector<Loss> losses;
   Attachment& process = *attachment_;
   Census census(process.slots());
@@ -150,7 +134,7 @@ Status WritableRegion::pin_slowly(uint64_t offset, uint64_t length, bool* purged
                    ? Status::Of(Code::kRegionBusy,
                                 "the range changes too fast: another process overwrites the pin table")
                : taken == PinTable::Take::kFailed ? refused
-                                                  : wait_for_purger(u, &waited_ns);
+                                                  : patience.wait_for_purger(process.table(), u);
       process.lock().lock();
       if (!failed.ok()) break;
       continue;

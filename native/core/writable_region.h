@@ -36,6 +36,8 @@ class WritableRegion final : public SharedRegionBase {
   Priority priority() const override;
   Status set_priority(Priority priority) override;
   Status watch_purges(PurgeListener* listener) override;
+  Attachment* attachment() override { return attachment_.get(); }
+  const Control* tables() const override { return attachment_ ? &attachment_->control() : nullptr; }
   void close() override { leave(true); }
 
  protected:
@@ -77,7 +79,6 @@ class WritableRegion final : public SharedRegionBase {
                                    : filled  ? PinTable::Refill::kFilled
                                              : PinTable::Refill::kUnfilled);
   }
-  Status wait_for_purger(uint64_t unit, uint64_t* waited_ns);
   bool one_usable_unit(uint64_t offset, uint64_t length) const {
     const uint64_t unit = granularity();
     return length == unit && (offset & (unit - 1)) == 0 && offset >> unit_shift_ < whole_units_ && units_ &&

@@ -1,4 +1,4 @@
-// Proves the right configurations of pin.pml and kernel.pml and shows that each wrong variant is refused for the reason it is wrong.
+// Proves the right configurations of pin.pml, kernel.pml and extents.pml, and shows that each wrong variant is refused for the reason it is wrong.
 // Usage: node check.mjs [name ...]
 
 import { spawnSync } from 'node:child_process';
@@ -178,6 +178,19 @@ const kernelWrong = [
   },
 ].map((entry) => ({ ...entry, model: 'kernel.pml' }));
 
+// extents.pml
+const extentsRight = [
+  { name: 'extents', flags: ['UNITS=3', 'PURGERS=1', 'OPS=4'] },
+  { name: 'extents-two-purgers', flags: ['UNITS=3', 'PURGERS=2', 'OPS=3'] },
+  { name: 'extents-four', flags: ['UNITS=4', 'PURGERS=1', 'OPS=4'] },
+].map((entry) => ({ ...entry, model: 'extents.pml' }));
+const extentsWrong = [
+  { name: 'BUG_NO_SECOND_LOOK', flags: ['OPS=4'], expect: law1 },
+  { name: 'BUG_ADOPTER_DISCARDS_A_UNIT', flags: ['OPS=4'], expect: law1 },
+  { name: 'BUG_JOIN_UNHELD', flags: ['OPS=4'], expect: law1 },
+  { name: 'BUG_NEW_LEADER_FIRST', flags: ['OPS=4', 'PURGERS=1'], expect: 'extents_overlap' },
+].map((entry) => ({ ...entry, model: 'extents.pml' }));
+
 function run(command, args, cwd) {
   const result = spawnSync(command, args, { cwd, encoding: 'utf8', maxBuffer: 1 << 26 });
   if (result.error) throw result.error;
@@ -227,7 +240,9 @@ const chosen = ({ name, model }) => only.length === 0 || only.includes(name) || 
 let failures = 0;
 const begin = performance.now();
 
-for (const { name, model = 'pin.pml', flags, cycles } of [...right, ...kernelRight].filter(chosen)) {
+for (const { name, model = 'pin.pml', flags, cycles } of [...right, ...kernelRight, ...extentsRight].filter(
+  chosen,
+)) {
   const result = search(model, flags, cycles);
   const proven = result.errors === 0 && result.complete;
   if (!proven) failures++;
@@ -241,7 +256,11 @@ for (const { name, model = 'pin.pml', flags, cycles } of [...right, ...kernelRig
   if (!proven && !result.violation) console.log(result.text);
 }
 
-for (const { name, model = 'pin.pml', flags, cycles, expect } of [...wrong, ...kernelWrong].filter(chosen)) {
+for (const { name, model = 'pin.pml', flags, cycles, expect } of [
+  ...wrong,
+  ...kernelWrong,
+  ...extentsWrong,
+].filter(chosen)) {
   const result = search(model, [name, ...flags], cycles, '-O0');
   const refused = result.violation?.includes(cycles ? expect : `|${expect})`);
   if (!refused) failures++;

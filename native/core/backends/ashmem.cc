@@ -188,7 +188,8 @@ class AshmemBackend final : public Backend {
     if (Status s = accepts(options); !s.ok()) return s;
     if (options.name.size() > kMaxName) return Status::Of(Code::kOutOfRange, "name is longer than 249 bytes");
     Result<Layout> layout = make_layout(options.size, options.granularity ? options.granularity : page_size(),
-                                        options.max_processes ? options.max_processes : kDefaultSlots);
+                                        options.max_processes ? options.max_processes : kDefaultSlots,
+                                        options.kind, options.annex_size);
     if (!layout.ok()) return layout.status();
     if (Status s = fits_address_space(layout.value()); !s.ok()) return s;
     // What remembered() keeps is never freed. NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks)

@@ -107,7 +107,8 @@ class MemfdBackend final : public Backend {
   Result<std::unique_ptr<Region>> create(const RegionOptions& options) const override {
     if (options.name.size() > kMaxName) return Status::Of(Code::kOutOfRange, "name is longer than 249 bytes");
     Result<Layout> layout = make_layout(options.size, options.granularity ? options.granularity : page_size(),
-                                        options.max_processes ? options.max_processes : kDefaultSlots);
+                                        options.max_processes ? options.max_processes : kDefaultSlots,
+                                        options.kind, options.annex_size);
     if (!layout.ok()) return layout.status();
     if (Status s = fits_address_space(layout.value()); !s.ok()) return s;
     Fd fd(raw_memfd_create(options.name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));

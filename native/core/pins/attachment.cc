@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "core/platform/clock.h"
+#include "core/region.h"
 
 namespace ashmem_compat {
 namespace {
@@ -118,10 +119,17 @@ Result<std::shared_ptr<Attachment>> Attachment::create(const SharedFileOps& ops,
   memcpy(header->name, name.data(), name.size());
   self->slots_->claim_first();
   header->creator = self->slots_->own_life();
-  store_release(&header->creator_hold, self->slots_->own_life());
+  if (!layout.has_extents()) {
+    store_release(&header->creator_hold, self->slots_->own_life());
+  } else {
+    // One extent that has nothing in it, and nobody holds it.
+    store_relaxed(self->control_.spans(), span_entry(static_cast<uint32_t>(layout.unit_count),
+                                                     static_cast<uint32_t>(Priority::kCheap)));
+    store_release(self->control_.word(0), unit_word(UnitState::kPurged, kReleased));
+  }
   if (Status s = self->open(fd); !s.ok()) return s;
-  self->table_->begin(true);
-  self->base_ = 2;
+  self->table_->begin(!layout.has_extents());
+  self->base_ = layout.has_extents() ? 0 : 2;
 
   Registry& all = registry();
   std::lock_guard<std::mutex> guard(all.mutex);

@@ -114,6 +114,15 @@ class Attachment final : private Pages {
     return refiller;
   }
   // One object fewer holds the unit; `refill` is what that object has to say of it.
+  void drop_holder(uint64_t unit, bool empty) {
+    holders_[unit] -= 2;
+    if (held(unit)) return;
+    if (empty) {
+      table_->give_empty(unit);
+    } else {
+      table_->give(unit, PinTable::Refill::kNone);
+    }
+  }
   void drop_holder(uint64_t unit, PinTable::Refill refill) {
     holders_[unit] -= 2;
     if (refill != PinTable::Refill::kNone) holders_[unit] &= ~1u;

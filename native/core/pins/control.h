@@ -38,6 +38,9 @@ class Control {
   uint32_t* stamp(uint64_t unit) const {
     return at<uint32_t>(layout_.stamps_offset) + (unit >> layout_.stamp_shift);
   }
+  // Null in a plain region.
+  uint32_t* spans() const { return layout_.has_extents() ? at<uint32_t>(layout_.spans_offset) : nullptr; }
+  char* annex() const { return layout_.has_extents() ? at<char>(layout_.annex_offset) : nullptr; }
 
  private:
   template <typename T>

@@ -14,7 +14,10 @@ bool PinTable::pin_in_kernel(uint64_t unit, uint64_t word, Take* taken) {
   if (!cas_seq_cst(at, word, purging_)) return false;
   stage(Stage::kBeforeKernelPin);
   bool purged = false;
-  failure_ = kernel_->pin(pages_.fd(), unit * granularity, granularity, &purged);
+  // Of a unit that follows another the kernel is told nothing: its bytes are pinned with those of its leader.
+  const uint64_t units = span(unit);
+  failure_ =
+      units == 0 ? Status::Ok() : kernel_->pin(pages_.fd(), unit * granularity, units * granularity, &purged);
   uint64_t mine = purging_;
   if (!failure_.ok()) {
     cas_release(at, mine, unit_word(state_of(before), kReleased | kVolatile));
@@ -25,7 +28,7 @@ bool PinTable::pin_in_kernel(uint64_t unit, uint64_t word, Take* taken) {
   // Also where it was PURGED: what a refiller that vanished left to others may have been discarded since.
   if (purged) {
     raise_generation(unit);
-    fetch_add_relaxed(&control_.header()->discarded_by_kernel, control_.layout().unit_bytes(unit));
+    fetch_add_relaxed(&control_.header()->discarded_by_kernel, control_.layout().units_bytes(unit, units));
     pressure::note_kernel_loss();
   }
   const bool lost = purged || state_of(before) == UnitState::kPurged;
@@ -67,7 +70,7 @@ PinTable::Mark PinTable::mark_relinquished(uint64_t unit, Census& census, uint64
 void PinTable::end_relinquishing(uint64_t first, uint64_t count, Mark kind, uint64_t volatile_bit) {
   const bool whole = kind == Mark::kMarked;
   const uint64_t after = unit_word(whole ? UnitState::kReady : UnitState::kPurged, kReleased | volatile_bit);
-  for (uint64_t u = first; u < first + count; ++u) {
+  for (uint64_t u = first; u < first + count; u += step(u)) {
     uint64_t mine = purging_ | (whole ? kVolatile : 0);
     cas_release(control_.word(u), mine, after);
   }
@@ -76,7 +79,8 @@ void PinTable::end_relinquishing(uint64_t first, uint64_t count, Mark kind, uint
 void PinTable::unpin_in_kernel(uint64_t first, uint64_t count, Mark kind) {
   const uint64_t granularity = control_.layout().granularity;
   stage(Stage::kBeforeKernelUnpin);
-  const Status status = kernel_->unpin(pages_.fd(), first * granularity, count * granularity);
+  const Status status =
+      span(first) == 0 ? Status::Ok() : kernel_->unpin(pages_.fd(), first * granularity, count * granularity);
   stage(Stage::kKernelUnpinned);
   // If the kernel had no memory for it, they stay pinned until somebody tries again.
   end_relinquishing(first, count, kind, status.ok() ? kVolatile : 0);
@@ -93,15 +97,22 @@ uint64_t PinTable::relinquish_to_kernel(uint64_t first, uint64_t count, Census::
   uint64_t bytes = 0;
   Mark kind = Mark::kSkipped;  // of the run start .. u
   uint64_t start = first;
-  for (uint64_t u = first; u <= first + count; ++u) {
-    const Mark next = u < first + count ? mark_relinquished(u, census, &bytes) : Mark::kSkipped;
-    if (kind != Mark::kSkipped && (next != kind || u - start == longest)) {
+  const uint64_t end = first + count;
+  bool follower = false;  // the run is one unit that leads nobody: no neighbour of any other
+  for (uint64_t u = first;;) {
+    const Mark next = u < end ? mark_relinquished(u, census, &bytes) : Mark::kSkipped;
+    const bool follows = u < end && span(u) == 0;
+    const uint64_t units = u < end ? step(u) : 1;
+    if (kind != Mark::kSkipped && (next != kind || follower || follows || u + units - start > longest)) {
       unpin_in_kernel(start, u - start, kind);
       start = u;
     } else if (kind == Mark::kSkipped) {
       start = u;
     }
     kind = next;
+    follower = follows;
+    if (u >= end) break;
+    u += units;
   }
   return bytes;
 }
@@ -113,12 +124,13 @@ bool PinTable::adopt_in_kernel(uint64_t unit, bool whole, Census& census) {
   uint64_t* word = control_.word(unit);
   const uint64_t granularity = control_.layout().granularity;
   const uint64_t offset = unit * granularity;
+  const uint64_t length = span(unit) * granularity;
   uint64_t mine = purging_ | (whole ? kVolatile : 0);
   if (control_.layout().extra_words != 0 && held_in_extra(unit, census)) {
     // A holder that was here before the dead one, or one that is about to wait for us: pinned is right for both.
     if (!cas_seq_cst(word, mine, purging_)) return false;
     bool purged = false;
-    const Status status = kernel_->pin(pages_.fd(), offset, granularity, &purged);
+    const Status status = length == 0 ? Status::Ok() : kernel_->pin(pages_.fd(), offset, length, &purged);
     if (whole && status.ok() && !purged) {
       mine = purging_;
       cas_release(word, mine, unit_word(UnitState::kReady, kReleased));
@@ -128,7 +140,7 @@ bool PinTable::adopt_in_kernel(uint64_t unit, bool whole, Census& census) {
     return false;
   }
   // Not knowing what the dead one has done, a failure changes nothing: VOLATILE is the safe thing to say.
-  (void)kernel_->unpin(pages_.fd(), offset, granularity);
+  if (length != 0) (void)kernel_->unpin(pages_.fd(), offset, length);
   if (!whole) return true;
   cas_release(word, mine, unit_word(UnitState::kReady, kReleased | kVolatile));
   return false;

@@ -18,7 +18,8 @@ bool place(uint64_t* cursor, uint64_t count, uint64_t bytes, uint64_t* at) {
 
 }  // namespace
 
-Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_count) {
+Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_count, RegionKind kind,
+                           uint64_t annex_size) {
   if (size == 0) return Status::Of(Code::kOutOfRange, "size must be at least 1");
   if (!is_power_of_two(granularity) || granularity < page_size()) {
     return Status::Of(Code::kOutOfRange, "granularity must be a power of two and at least the page size");
@@ -34,6 +35,8 @@ Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_co
   if (!align_up(size, granularity, &l.control_offset)) return too_large();
   l.unit_count = l.control_offset / granularity;
   l.stamp_shift = granularity < 8192 ? 1 : 0;
+  l.kind = kind;
+  if (l.has_extents() && l.unit_count > kSpanUnits) return too_large();
 
   uint64_t cursor = l.control_offset;
   uint64_t extra_count = 0;
@@ -43,8 +46,15 @@ Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_co
       __builtin_mul_overflow(l.unit_count, uint64_t{l.extra_words}, &extra_count) ||
       !place(&cursor, extra_count, 8, &l.extra_offset) ||
       !place(&cursor, l.unit_count, 4, &l.generations_offset) ||
-      !place(&cursor, l.stamp_count(), 4, &l.stamps_offset) ||
-      __builtin_add_overflow(cursor, uint64_t{kHeaderSize}, &cursor) ||
+      !place(&cursor, l.stamp_count(), 4, &l.stamps_offset)) {
+    return too_large();
+  }
+  if (l.has_extents()) {
+    l.annex_size = annex_size;
+    if (!place(&cursor, l.unit_count, 4, &l.spans_offset) || !place(&cursor, annex_size, 1, &l.annex_offset))
+      return too_large();
+  }
+  if (__builtin_add_overflow(cursor, uint64_t{kHeaderSize}, &cursor) ||
       !align_up(cursor, page_size(), &l.file_size)) {
     return too_large();
   }
@@ -75,6 +85,10 @@ void fill_header(const Layout& l, Header* h) {
   h->extra_offset = l.extra_offset;
   h->generations_offset = l.generations_offset;
   h->stamps_offset = l.stamps_offset;
+  h->kind = static_cast<uint32_t>(l.kind);
+  h->spans_offset = l.spans_offset;
+  h->annex_offset = l.annex_offset;
+  h->annex_size = l.annex_size;
 }
 
 Result<Layout> check_header(const Header& h, uint64_t file_size) {
@@ -82,7 +96,10 @@ Result<Layout> check_header(const Header& h, uint64_t file_size) {
   if (memcmp(h.magic, kMagic, sizeof kMagic) != 0)
     return Status::Of(kBad, "not a region: no header at its end");
   if (h.version != kVersion) return Status::Of(kBad, "a region of another version of the protocol");
-  Result<Layout> made = make_layout(h.size, h.granularity, h.slot_count);
+  if (h.kind > static_cast<uint32_t>(RegionKind::kCache))
+    return Status::Of(kBad, "a region of an unknown kind");
+  Result<Layout> made =
+      make_layout(h.size, h.granularity, h.slot_count, static_cast<RegionKind>(h.kind), h.annex_size);
   if (!made.ok()) return Status::Of(kBad, "not a region: impossible sizes in its header");
   const Layout& l = made.value();
   if (l.file_size != file_size)
@@ -91,7 +108,8 @@ Result<Layout> check_header(const Header& h, uint64_t file_size) {
       h.control_offset != l.control_offset || h.slots_offset != l.slots_offset ||
       h.namespaces_offset != l.namespaces_offset || h.words_offset != l.words_offset ||
       h.extra_offset != l.extra_offset || h.generations_offset != l.generations_offset ||
-      h.stamps_offset != l.stamps_offset || h.name_length > kMaxName) {
+      h.stamps_offset != l.stamps_offset || h.spans_offset != l.spans_offset ||
+      h.annex_offset != l.annex_offset || h.annex_size != l.annex_size || h.name_length > kMaxName) {
     return Status::Of(kBad, "not a region: its header contradicts itself");
   }
   return made;

@@ -17,6 +17,17 @@ constexpr uint32_t kSlotsInUnitWord = 60;
 constexpr uint32_t kNamespaces = 15;
 constexpr size_t kMaxName = 249;  // memfd_create(2) takes no more
 
+// What the units of a region are used for. In all but plain regions they are grouped to extents, and an annex lies beside the tables.
+enum class RegionKind : uint32_t { kPlain = 0, kPool = 1, kCache = 2 };
+
+// An entry of the table of spans: how many units stand and fall with this one, itself included; 0 for one that follows another. And
+// what they are worth, as Priority.
+constexpr uint32_t kSpanUnits = (1u << 28) - 1;
+constexpr int kSpanPriorityShift = 28;
+constexpr uint32_t span_entry(uint32_t units, uint32_t priority) {
+  return (units & kSpanUnits) | (priority & 3) << kSpanPriorityShift;
+}
+
 struct Header {
   char magic[8];
   uint32_t version;
@@ -42,10 +53,16 @@ struct Header {
   uint64_t discarded_by_kernel;
   uint32_t priority;
   uint32_t creator_stamp;
+  uint32_t kind;
+  uint32_t reserved;
+  uint64_t spans_offset;
+  uint64_t annex_offset;
+  uint64_t annex_size;
 };
 static_assert(offsetof(Header, slot_count) == 40 && offsetof(Header, creator) == 96, "docs/protocol.md");
 static_assert(offsetof(Header, name) == 116 && offsetof(Header, stamps_offset) == 368, "docs/protocol.md");
-static_assert(offsetof(Header, priority) == 400 && sizeof(Header) <= kHeaderSize, "docs/protocol.md");
+static_assert(offsetof(Header, priority) == 400 && offsetof(Header, kind) == 408, "docs/protocol.md");
+static_assert(offsetof(Header, annex_size) == 432 && sizeof(Header) <= kHeaderSize, "docs/protocol.md");
 
 struct Slot {
   uint64_t life;
@@ -73,20 +90,27 @@ struct Layout {
   uint64_t stamps_offset = 0;
   // 1 << stamp_shift units share a stamp: 4 bytes for each of the smallest units would be too much of the table.
   uint32_t stamp_shift = 0;
+  RegionKind kind = RegionKind::kPlain;
+  uint64_t spans_offset = 0;  // this and the annex: 0 in a plain region
+  uint64_t annex_offset = 0;
+  uint64_t annex_size = 0;
   uint64_t header_offset = 0;
   uint64_t file_size = 0;
 
   uint64_t control_size() const { return file_size - control_offset; }
+  bool has_extents() const { return kind != RegionKind::kPlain; }
   uint64_t stamp_count() const { return ((unit_count - 1) >> stamp_shift) + 1; }
   // Bytes of data in a unit: the last one may be cut short.
-  uint64_t unit_bytes(uint64_t unit) const {
-    const uint64_t start = unit * granularity;
-    return size - start < granularity ? size - start : granularity;
+  uint64_t unit_bytes(uint64_t unit) const { return units_bytes(unit, 1); }
+  uint64_t units_bytes(uint64_t first, uint64_t count) const {
+    const uint64_t start = first * granularity;
+    return size - start < count * granularity ? size - start : count * granularity;
   }
 };
 
 // kOutOfRange with a reason when size, granularity or slot_count cannot be, or their sums overflow.
-Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_count);
+Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_count,
+                           RegionKind kind = RegionKind::kPlain, uint64_t annex_size = 0);
 
 // ENOMEM of mmap where a process cannot hold that much: in 32 bits a region of 4 GiB is as good a region as any, but not for us. To be
 // asked before a length of it becomes a size_t.

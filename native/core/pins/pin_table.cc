@@ -116,13 +116,14 @@ void PinTable::sweep(uint32_t slot, int fd) {
   }
 }
 
-bool PinTable::held(uint64_t unit, Census& census) {
+bool PinTable::held(uint64_t unit, Census& census, uint32_t but) {
   const uint64_t w = load_acquire(control_.word(unit));
   if (state_of(w) == UnitState::kPurging) return false;
   if (initial_hold(w, census)) return true;
   const uint32_t slot_count = control_.layout().slot_count;
   bool held = false;
   const auto judge = [&](uint32_t slot) {
+    if (slot == but) return;
     uint64_t life = 0;
     if (slot < slot_count && !census.is_void(slot, &life)) {
       held = true;
@@ -133,14 +134,15 @@ bool PinTable::held(uint64_t unit, Census& census) {
   for (uint64_t bits = w & kHolderBits; bits != 0; bits &= bits - 1) {
     judge(static_cast<uint32_t>(__builtin_ctzll(bits)));
   }
-  return held_in_extra(unit, census) || held;
+  return held_in_extra(unit, census, but) || held;
 }
 
-bool PinTable::held_in_extra(uint64_t unit, Census& census) {
+bool PinTable::held_in_extra(uint64_t unit, Census& census, uint32_t but) {
   bool held = false;
   for (uint32_t k = 0; k < control_.layout().extra_words; ++k) {
     for (uint64_t bits = load_seq_cst(control_.extra(unit, k)); bits != 0; bits &= bits - 1) {
       const uint32_t slot = kSlotsInUnitWord + k * 64 + static_cast<uint32_t>(__builtin_ctzll(bits));
+      if (slot == but) continue;
       uint64_t life = 0;
       if (slot < control_.layout().slot_count && !census.is_void(slot, &life)) {
         held = true;
@@ -297,6 +299,20 @@ void PinTable::finish(uint64_t unit, Refill refill, bool gives) {
   if (gives && extra_bit_ != 0) fetch_and_release(control_.extra(unit, extra_word_), ~extra_bit_);
 }
 
+void PinTable::give_empty(uint64_t unit) {
+  uint64_t* word = control_.word(unit);
+  store_relaxed(stamps_ + (unit >> stamp_shift_), coarse_stamp());
+  uint64_t w = load_relaxed(word);
+  for (int i = 0; i < kAttempts && state_of(w) == UnitState::kReady; ++i) {
+    if (extra_bit_ == 0 && (w & kHolderBits & ~bit_) != 0) break;  // somebody has come; then it is his
+    if (cas_release(word, w, with_state((w & ~bit_) | kReleased, UnitState::kPurged))) {
+      if (extra_bit_ != 0) fetch_and_release(control_.extra(unit, extra_word_), ~extra_bit_);
+      return;
+    }
+  }
+  finish(unit, Refill::kNone, true);
+}
+
 // ---- purge
 
 // T7, T9: takes over a unit of a void purger, or one that is PURGED. True if it is now ours to discard.
@@ -333,12 +349,13 @@ bool PinTable::forget_refiller(uint64_t unit, uint64_t word) {
 // For a pin that met the unit of a void purger: leaves it PURGED, or to whoever was quicker.
 uint64_t PinTable::purge_for_the_dead(uint64_t unit, uint64_t word, Census& census) {
   uint64_t bytes = 0;
-  if (adopt(unit, word, census)) discard(unit, 1, Mark::kAdopted, &bytes);
+  if (adopt(unit, word, census)) discard(unit, step(unit), Mark::kAdopted, &bytes);
   return bytes;
 }
 
 PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
   uint64_t* word = control_.word(unit);
+  if (span(unit) == 0) return Mark::kSkipped;
   for (int i = 0; i < kAttempts; ++i) {
     uint64_t w = load_acquire(word);
     const UnitState s = state_of(w);
@@ -368,8 +385,11 @@ PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
       if (forget_refiller(unit, w)) continue;
       if (state_of(w) != UnitState::kReady || (w & kHolderBits) != 0) continue;
     }
+    stage(Stage::kBeforeMark);
     if (!cas_seq_cst(word, w, purging_)) continue;  // T4
-    if (control_.layout().extra_words == 0 || !held_in_extra(unit, census)) return Mark::kMarked;
+    const bool leads =
+        span(unit) != 0;  // for good only now: it may have become another's follower before the CAS
+    if (leads && (control_.layout().extra_words == 0 || !held_in_extra(unit, census))) return Mark::kMarked;
     unmark(unit, 1);
     return Mark::kSkipped;
   }
@@ -377,7 +397,7 @@ PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
 }
 
 void PinTable::unmark(uint64_t first, uint64_t count) {
-  for (uint64_t u = first; u < first + count; ++u) {
+  for (uint64_t u = first; u < first + count; u += step(u)) {
     uint64_t mine = purging_;
     cas_release(control_.word(u), mine, unit_word(UnitState::kReady, kReleased | volatile_));  // T8
   }
@@ -387,15 +407,21 @@ Status PinTable::discard(uint64_t first, uint64_t count, Mark kind, uint64_t* by
                          std::atomic<uint64_t>* tally) {
   const Layout& layout = control_.layout();
   stage(Stage::kMarked);
-  const Status status = pages_.discard(first * layout.granularity, count * layout.granularity);
+  // Of an adopted unit that leads nobody there is only its word to settle: its bytes are another's.
+  const bool bytes_too = span(first) != 0;
+  const Status status =
+      bytes_too ? pages_.discard(first * layout.granularity, count * layout.granularity) : Status::Ok();
   if (!status.ok() && kind == Mark::kMarked) {
     unmark(first, count);
     return status;
   }
   stage(Stage::kDiscarded);
   uint64_t discarded = 0;
-  for (uint64_t u = first; u < first + count; ++u) {
-    if (set_purged(u, volatile_) && kind != Mark::kAgain) discarded += layout.unit_bytes(u);
+  for (uint64_t u = first; u < first + count;) {
+    const uint64_t units = step(u);
+    if (set_purged(u, volatile_) && kind != Mark::kAgain && bytes_too)
+      discarded += layout.units_bytes(u, units);
+    u += units;
   }
   if (tally) tally->fetch_add(discarded, std::memory_order_relaxed);
   fetch_add_release(&control_.header()->discarded,
@@ -414,14 +440,16 @@ PinTable::Purged PinTable::purge(uint64_t first, uint64_t count, bool again, std
   result.bytes = relinquish(first, count);
   Mark kind = Mark::kSkipped;  // of the run start .. u
   uint64_t start = first;
-  for (uint64_t u = first; u <= first + count; ++u) {
-    const Mark next = u < first + count ? mark(u, census, again) : Mark::kSkipped;
-    if (u < first + count && next == Mark::kSkipped && is_purged(u)) ++result.already;
-    if (kind != Mark::kSkipped && (next != kind || u - start == longest)) {
+  const uint64_t end = first + count;
+  for (uint64_t u = first;;) {
+    const Mark next = u < end ? mark(u, census, again) : Mark::kSkipped;
+    const uint64_t units = u < end ? step(u) : 1;
+    if (u < end && next == Mark::kSkipped && is_purged(u)) ++result.already;
+    if (kind != Mark::kSkipped && (next != kind || u + units - start > longest)) {
       const Status status = discard(start, u - start, kind, &result.bytes, tally);
       if (!status.ok()) {
         if (next == Mark::kMarked) unmark(u, 1);
-        if (next == Mark::kAdopted || next == Mark::kAgain) discard(u, 1, next, &result.bytes, tally);
+        if (next == Mark::kAdopted || next == Mark::kAgain) discard(u, units, next, &result.bytes, tally);
         result.status = status;
         return result;
       }
@@ -430,6 +458,8 @@ PinTable::Purged PinTable::purge(uint64_t first, uint64_t count, bool again, std
       start = u;
     }
     kind = next;
+    if (u >= end) break;
+    u += units;
   }
   return result;
 }

@@ -53,7 +53,28 @@ class PinTable {
         creator_(load_relaxed(&control.header()->creator)),
         words_(control.word(0)),
         stamps_(control.stamp(0)),
-        stamp_shift_(control.layout().stamp_shift) {}
+        stamp_shift_(control.layout().stamp_shift),
+        spans_(control.spans()),
+        unit_count_(control.layout().unit_count) {}
+
+  // Whether units are grouped to extents, whose leader's word stands for all of them. Ranges below are then worked through extent
+  // by extent, the last one to its end.
+  bool has_extents() const { return spans_ != nullptr; }
+  // Units that stand and fall with `unit`, itself included; 0 for one that follows another. Changed by who holds the unit, and
+  // by nobody while it is PURGING; so it can be relied on from T1 or T4 on, by all but a hostile peer's neighbours.
+  uint64_t span(uint64_t unit) const {
+    if (!spans_) return 1;
+    const uint64_t units = load_acquire(spans_ + unit) & kSpanUnits;
+    return units < unit_count_ - unit ? units : unit_count_ - unit;
+  }
+  // From one unit to the next that may lead.
+  uint64_t step(uint64_t unit) const {
+    const uint64_t units = span(unit);
+    return units != 0 ? units : 1;
+  }
+  uint32_t span_priority(uint64_t unit) const {
+    return spans_ ? load_relaxed(spans_ + unit) >> kSpanPriorityShift & 3 : 0;
+  }
 
   // The owner's slot is known from here on.
   void begin(bool creator);
@@ -87,6 +108,8 @@ class PinTable {
       return;
     finish(unit, refill, true);
   }
+  // T3 by the only holder of a unit whose bytes nobody will want: PURGED, as if discarded.
+  void give_empty(uint64_t unit);
   // T3 for a refiller whose process goes on holding the unit.
   void settle(uint64_t unit, Refill refill) { finish(unit, refill, false); }
 
@@ -114,7 +137,9 @@ class PinTable {
   // True while somebody alive is purging the unit.
   bool being_purged(uint64_t unit);
   // True if a living process holds the unit. Clears the bits of dead ones on the way (R1).
-  bool held(uint64_t unit, Census& census);
+  bool held(uint64_t unit, Census& census) { return held(unit, census, Slots::kNone); }
+  // The same of processes other than this one.
+  bool held_by_others(uint64_t unit, Census& census) { return held(unit, census, slots_.own()); }
 
   struct Purged {
     uint64_t bytes = 0;    // of data discarded by this call
@@ -202,7 +227,8 @@ class PinTable {
   void unpin_in_kernel(uint64_t first, uint64_t count, Mark kind);
   void end_relinquishing(uint64_t first, uint64_t count, Mark kind, uint64_t volatile_bit);
   bool adopt_in_kernel(uint64_t unit, bool whole, Census& census);
-  bool held_in_extra(uint64_t unit, Census& census);
+  bool held(uint64_t unit, Census& census, uint32_t but);
+  bool held_in_extra(uint64_t unit, Census& census, uint32_t but = Slots::kNone);
   Status discard(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes,
                  std::atomic<uint64_t>* tally = nullptr);
   void unmark(uint64_t first, uint64_t count);
@@ -216,6 +242,8 @@ class PinTable {
   uint64_t* const words_;
   uint32_t* const stamps_;
   const uint32_t stamp_shift_;
+  uint32_t* const spans_;  // null where each unit is its own
+  const uint64_t unit_count_;
   uint64_t bit_ = 0;  // our holder bit in unit words, or 0 when it is in an extra word
   uint64_t extra_bit_ = 0;
   uint32_t extra_word_ = 0;

@@ -48,16 +48,20 @@ uint64_t ResidentUnits::next_extent(uint64_t from, uint64_t* end) {
   return first;
 }
 
-std::vector<ResidentUnits::Run> ResidentUnits::resident(uint64_t first, uint64_t count) {
+std::vector<ResidentUnits::Run> ResidentUnits::resident(uint64_t first, uint64_t count,
+                                                        const PinTable& table) {
   std::vector<Run> runs;
   Residency pages;
-  for (uint64_t u = first; u < first + count; ++u) {
+  for (uint64_t u = first, units = 1; u < first + count; u += units) {
+    units = table.step(u);
     uint64_t bytes = 0;
     const uint64_t granularity = layout_.granularity;
-    if (!pages.bytes(data_->data(), layout_.control_offset, u * granularity, granularity, &bytes).ok()) break;
+    if (!pages.bytes(data_->data(), layout_.control_offset, u * granularity, units * granularity, &bytes)
+             .ok())
+      break;
     if (bytes == 0) continue;
     if (runs.empty() || runs.back().first + runs.back().count != u) runs.push_back({u, 0, 0});
-    ++runs.back().count;
+    runs.back().count += units;
     runs.back().bytes += bytes;
   }
   return runs;

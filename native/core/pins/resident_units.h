@@ -7,6 +7,7 @@
 
 #include "core/mapping.h"
 #include "core/pins/layout.h"
+#include "core/pins/pin_table.h"
 #include "core/platform/fd.h"
 
 namespace ashmem_compat {
@@ -26,7 +27,8 @@ class ResidentUnits {
     uint64_t first, count, bytes;
   };
   // Of count units from `first`, the runs that have memory, and how much. Looks at every page, so not for the whole of a region.
-  std::vector<Run> resident(uint64_t first, uint64_t count);
+  // Extents are looked at as one: a run begins with a leader.
+  std::vector<Run> resident(uint64_t first, uint64_t count, const PinTable& table);
 
  private:
   ResidentUnits(const Layout& layout, std::shared_ptr<Mapping> data, Fd own);

@@ -30,6 +30,8 @@ constexpr int class_of(Priority priority) {
   return priority == Priority::kCheap ? 0 : priority == Priority::kPrecious ? 2 : 1;
 }
 
+constexpr Priority kOfClass[kClasses] = {Priority::kCheap, Priority::kNormal, Priority::kPrecious};
+
 bool somebody_else_at(const Attachments& among) {
   const uint64_t now = now_ms();
   return std::any_of(among.begin(), among.end(), [now](const Attachment* one) {
@@ -50,7 +52,9 @@ Attachments Reclaimer::of_class(const Attachments& all, int priority_class, cons
   for (Attachment* one : all) {
     Attachment& attachment = *one;
     const Priority priority = priority_of(load_relaxed(&attachment.control().header()->priority));
-    if (class_of(priority) != priority_class || !attachment.ours() || !attachment.purgeable()) continue;
+    // Where there are extents, each has a priority of its own.
+    const bool of_class = attachment.table().has_extents() || class_of(priority) == priority_class;
+    if (!of_class || !attachment.ours() || !attachment.purgeable()) continue;
     Gauge* gauge = demand.gauge();
     // The kernel sees a shortage of the machine itself, and knows of all processes what is oldest. Not that of a cgroup.
     if (attachment.kernel_discards() && gauge && !gauge->of_cgroup() && !demand.urgent()) continue;
@@ -89,10 +93,10 @@ uint64_t Reclaimer::purge(Attachment& attachment, const Victim& victim, uint64_t
   if (!where) return 0;
   const uint64_t shared_before = gauge && gauge->of_cgroup() ? gauge->shared_memory() : kUnknown;
   uint64_t freed = 0;
-  for (const ResidentUnits::Run& run : where->resident(victim.first, victim.count)) {
+  PinTable& table = attachment.table();
+  for (const ResidentUnits::Run& run : where->resident(victim.first, victim.count, table)) {
     if (freed >= missing) break;
     const uint64_t before = attachment.stored_bytes();
-    PinTable& table = attachment.table();
     // Of a long run no more than is missing.
     const uint64_t enough = (missing - freed - 1) / attachment.control().layout().granularity + 1;
     const uint64_t count = std::min(run.count, enough);
@@ -109,7 +113,7 @@ uint64_t Reclaimer::purge(Attachment& attachment, const Victim& victim, uint64_t
 }
 
 void Reclaimer::find(const Attachments& among, Want want, uint64_t bytes) {
-  stock_ = find_victims(among, want, bytes, kLongestRun);
+  stock_ = find_victims(among, kOfClass[stock_class_], want, bytes, kLongestRun);
   std::reverse(stock_.begin(), stock_.end());
   stock_of_ = want;
   stocked_ms_ = now_ms();
@@ -158,8 +162,8 @@ bool Reclaimer::take(Want want, const Attachments& all, Demand& demand, uint64_t
       outcome->remaining = demand.missing(outcome->sum());
       continue;
     }
-    if (anew) find(among, want, std::max(bytes, outcome->remaining));
     stock_class_ = c;
+    if (anew) find(among, want, std::max(bytes, outcome->remaining));
     const uint64_t freed_before = outcome->sum();
     const Step step = use_stock(among, c, demand, start, outcome);
     if (step == Step::kTimeOver) return false;

@@ -96,13 +96,14 @@ class Sight {
 bool still_idle(const Attachment& attachment, const Victim& victim) {
   const uint32_t now = coarse_stamp();
   const PinTable& table = attachment.table();
-  for (uint64_t u = victim.first; u < victim.first + victim.count; ++u) {
+  for (uint64_t u = victim.first; u < victim.first + victim.count; u += table.step(u)) {
     if (now - table.stamp(u) < victim.age) return false;
   }
   return true;
 }
 
-std::vector<Victim> find_victims(const Attachments& among, Want want, uint64_t bytes, uint64_t longest) {
+std::vector<Victim> find_victims(const Attachments& among, Priority priority, Want want, uint64_t bytes,
+                                 uint64_t longest) {
   Choice choice(bytes);
   const uint32_t now = coarse_stamp();
   for (Attachment* one : among) {
@@ -117,8 +118,12 @@ std::vector<Victim> find_victims(const Attachments& among, Want want, uint64_t b
     uint64_t unit = attachment.look_from;
     uint64_t extent_end = unit;
     attachment.look_from = 0;
-    for (uint64_t looked = 0; unit < layout.unit_count; ++unit) {
-      if (unit >= extent_end) {
+    const PinTable& table = attachment.table();
+    uint64_t units = 1;
+    for (uint64_t looked = 0; unit < layout.unit_count; unit += units) {
+      units = table.step(unit);
+      // Memory in the middle of an extent does not tell where its leader is.
+      if (!table.has_extents() && unit >= extent_end) {
         unit = resident->next_extent(unit, &extent_end);
         if (unit >= layout.unit_count) break;
       }
@@ -126,16 +131,20 @@ std::vector<Victim> find_victims(const Attachments& among, Want want, uint64_t b
         attachment.look_from = unit;  // the rest the next time: others have victims too
         break;
       }
+      if (table.has_extents() &&
+          (table.span(unit) == 0 || priority_of(table.span_priority(unit)) != priority)) {
+        continue;
+      }
       if (!sight.wants(want, unit)) continue;
       const uint32_t age = sight.age(unit, now);
-      const bool joins =
-          run.count != 0 && run.first + run.count == unit && run.count < most && same_age(run.age, age);
+      const bool joins = run.count != 0 && run.first + run.count == unit && run.count + units <= most &&
+                         same_age(run.age, age);
       if (!joins) {
         choice.add(run);
         run = Victim{attachment.id(), age, unit, 0, 0};
       }
-      ++run.count;
-      run.bytes += layout.unit_bytes(unit);
+      run.count += units;
+      run.bytes += layout.units_bytes(unit, units);
       run.age = std::min(run.age, age);
     }
     choice.add(run);

@@ -29,7 +29,9 @@ using Attachments = std::vector<Attachment*>;
 
 // The victims that together have at least `bytes` bytes, the first to go first; fewer if there are no more. Runs are `longest` bytes
 // at most. Units that are held are none. Looks at the words of every unit outside of holes.
-std::vector<Victim> find_victims(const Attachments& among, Want want, uint64_t bytes, uint64_t longest);
+// Where units are grouped to extents, only those of `priority`; else the region's priority is the caller's to look at.
+std::vector<Victim> find_victims(const Attachments& among, Priority priority, Want want, uint64_t bytes,
+                                 uint64_t longest);
 // Whether nobody has used the units since they were found.
 bool still_idle(const Attachment& attachment, const Victim& victim);
 

@@ -1,0 +1,132 @@
+#include "core/pool/slabs.h"
+
+#include "core/platform/atomics.h"
+#include "core/platform/stage.h"
+
+namespace ashmem_compat {
+namespace {
+
+constexpr uint32_t kLooks = 4;
+
+constexpr uint32_t with_used(uint32_t tag, uint32_t used) { return (tag & 0xfff) | used << 12; }
+
+}  // namespace
+
+void Slabs::link(uint32_t u) {
+  const uint32_t tag = at(u).tag;
+  uint32_t& first = t_.head->slabs[tag_priority(tag)][tag_class(tag)];
+  const uint32_t next = first <= t_.unit_count ? first : kNil;
+  at(u).next = next;
+  at(u).prev = kNil;
+  if (next != kNil) at(next - 1).prev = u + 1;
+  first = u + 1;
+}
+
+bool Slabs::unlink(uint32_t u) {
+  const uint32_t tag = at(u).tag;
+  uint32_t& first = t_.head->slabs[tag_priority(tag)][tag_class(tag)];
+  const uint32_t next = load_relaxed(&at(u).next);
+  const uint32_t prev = load_relaxed(&at(u).prev);
+  if (next > t_.unit_count || prev > t_.unit_count) return false;
+  if (prev == kNil ? first != u + 1 : at(prev - 1).next != u + 1) return false;
+  if (next != kNil && at(next - 1).prev != u + 1) return false;
+  if (next != kNil) at(next - 1).prev = prev;
+  (prev != kNil ? at(prev - 1).next : first) = next;
+  return true;
+}
+
+bool Slabs::find_free(uint32_t u, uint32_t c, uint32_t* index) const {
+  const uint32_t blocks = t_.classes.slab_blocks(c);
+  for (uint32_t w = 0; w < t_.classes.slab_words(c); ++w) {
+    const uint64_t free = ~load_relaxed(&at(u + w).bitmap);
+    if (free == 0) continue;
+    *index = w * 64 + static_cast<uint32_t>(__builtin_ctzll(free));
+    return *index < blocks;
+  }
+  return false;
+}
+
+void Slabs::begin(uint32_t u, uint32_t c, Priority priority) {
+  for (uint32_t w = 0; w < t_.classes.slab_words(c); ++w) at(u + w).bitmap = 0;
+  at(u).tag = slab_tag(c, priority, 0);
+}
+
+// False if the block is taken already.
+bool Slabs::add(uint32_t u, uint32_t c, uint32_t index) {
+  if (index >= t_.classes.slab_blocks(c)) return false;
+  uint64_t& word = at(u + index / 64).bitmap;
+  const uint64_t bit = uint64_t{1} << index % 64;
+  if (word & bit) return false;
+  word |= bit;
+  at(u).tag = with_used(at(u).tag, tag_used(at(u).tag) + 1);
+  return true;
+}
+
+void Slabs::finish(uint32_t u) {
+  const uint32_t tag = at(u).tag;
+  if (tag_used(tag) < t_.classes.slab_blocks(tag_class(tag))) link(u);
+}
+
+Fit Slabs::take(uint32_t c, Priority priority, uint32_t* unit, uint32_t* index) {
+  bool busy = false;
+  uint32_t busy_unit = 0;
+  bool lost = false;
+  uint32_t next = load_relaxed(&t_.head->slabs[static_cast<uint32_t>(priority)][c]);
+  for (uint32_t looks = 0; next != kNil && looks < kLooks; ++looks) {
+    if (next > t_.unit_count) return Fit::kCorrupt;
+    const uint32_t u = next - 1;
+    next = load_relaxed(&at(u).next);
+    if (!is_slab(u, c) || memory_.span(u) != t_.classes.slab_units(c)) return Fit::kCorrupt;
+    if (!memory_.try_hold(u, &lost).ok()) {
+      busy = true;
+      busy_unit = u;
+      continue;
+    }
+    if (!find_free(u, c, index) || !add(u, c, *index)) {
+      memory_.drop(u);
+      return Fit::kCorrupt;
+    }
+    stage(Stage::kSlabTaken);
+    *unit = u;
+    if (tag_used(at(u).tag) >= t_.classes.slab_blocks(c) && !unlink(u)) {
+      memory_.drop(u);
+      return Fit::kCorrupt;
+    }
+    return Fit::kOk;
+  }
+  const Fit made = extents_.take(t_.classes.slab_units(c), priority, slab_tag(c, priority, 0), unit);
+  if (made == Fit::kNone && busy) {
+    *unit = busy_unit;
+    return Fit::kBusy;
+  }
+  if (made != Fit::kOk) return made;
+  stage(Stage::kSlabTaken);
+  begin(*unit, c, priority);
+  *index = 0;
+  add(*unit, c, 0);
+  finish(*unit);
+  return Fit::kOk;
+}
+
+Fit Slabs::give(uint32_t u, uint32_t c, uint32_t index) {
+  if (!is_slab(u, c) || index >= t_.classes.slab_blocks(c)) return Fit::kCorrupt;
+  uint64_t& word = at(u + index / 64).bitmap;
+  const uint64_t bit = uint64_t{1} << index % 64;
+  const uint32_t used = tag_used(at(u).tag);
+  if (!(load_relaxed(&word) & bit) || used == 0 || used > t_.classes.slab_blocks(c)) return Fit::kCorrupt;
+  word &= ~bit;
+  at(u).tag = with_used(at(u).tag, used - 1);
+  if (used == t_.classes.slab_blocks(c)) link(u);
+  if (used > 1) return Fit::kOk;
+  bool lost = false;
+  // Where a purger has it, it stays a slab, to be used as one.
+  if (!memory_.try_hold(u, &lost).ok()) {
+    ++t_.head->unmerged;
+    return Fit::kOk;
+  }
+  if (unlink(u)) return extents_.give(u, true);
+  memory_.drop(u);
+  return Fit::kCorrupt;
+}
+
+}  // namespace ashmem_compat
