@@ -10,17 +10,14 @@ import type { NativeReclaim } from './reclaim/native-types.ts';
 import type { NativeProbe, NativeRegion } from './region/native-types.ts';
 
 /** What the addon exports. This is the only file that loads it, and the only declaration of it. */
-<<<<<<< HEAD
-export interface Native extends NativeRegion, NativeChannel, NativeProbe, NativeReclaim, NativePressure, NativeLook {
-=======
 export interface Native
   extends NativeRegion,
     NativeChannel,
     NativeProbe,
     NativeReclaim,
     NativePressure,
-    NativeCache {
->>>>>>> cache
+    NativeCache,
+    NativeLook {
   setErrorFactory(
     make: (code: number, errno: number, syscall: string | undefined, detail: string | undefined) => Error,
   ): void;

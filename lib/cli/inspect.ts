@@ -58,7 +58,10 @@ function page(region: RegionDetails): string {
     );
   }
   lines.push(
-    row('discarded', `${size(region.discarded)} by processes, ${size(region.discardedByKernel)} by the kernel`),
+    row(
+      'discarded',
+      `${size(region.discarded)} by processes, ${size(region.discardedByKernel)} by the kernel`,
+    ),
     row('attached', `${region.attached} of at most ${region.maxProcesses} processes`),
   );
   for (const { slot, pid, state, command, pinned } of region.owners) {
@@ -67,11 +70,14 @@ function page(region: RegionDetails): string {
   }
   if (region.initialHold) lines.push(row('initial hold', 'the creator holds what it has not unpinned yet'));
   for (const { pid, command, fds, attached } of region.processes) {
-    lines.push(`${row('open in', `${pid} (${safe(command, 16)})`)} as ${fds.join(', ')}${attached ? '' : ', not attached'}`);
+    lines.push(
+      `${row('open in', `${pid} (${safe(command, 16)})`)} as ${fds.join(', ')}${attached ? '' : ', not attached'}`,
+    );
   }
   const pids = new Map(region.owners.map(({ slot, pid }) => [slot, pid]));
   for (const { offset, length, state, holders } of region.runs ?? []) {
-    const held = holders.length === 0 ? '' : `, held by ${holders.map((slot) => pids.get(slot) ?? '?').join(', ')}`;
+    const held =
+      holders.length === 0 ? '' : `, held by ${holders.map((slot) => pids.get(slot) ?? '?').join(', ')}`;
     lines.push(`  ${offset}..${offset + length}  ${state}${held}`);
   }
   return lines.join('\n');

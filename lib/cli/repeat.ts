@@ -17,7 +17,12 @@ function ending(): AbortSignal {
  * `width` is that of the terminal.
  */
 export async function repeat(
-  { interval, looks, inPlace, between }: { interval: number; looks: number; inPlace: boolean; between: string },
+  {
+    interval,
+    looks,
+    inPlace,
+    between,
+  }: { interval: number; looks: number; inPlace: boolean; between: string },
   look: (width: number | undefined) => string,
 ): Promise<void> {
   const signal = ending();

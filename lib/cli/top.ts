@@ -18,7 +18,10 @@ Shows what ps shows, again and again, the largest in memory first, below a line 
 const sum = (regions: readonly RegionReport[], of: (region: RegionReport) => number | null) =>
   regions.reduce((total, region) => total + (of(region) ?? 0), 0);
 
-function page(width: number | undefined, before: { discarded: number } | undefined): { text: string; discarded: number } {
+function page(
+  width: number | undefined,
+  before: { discarded: number } | undefined,
+): { text: string; discarded: number } {
   const { regions, hidden } = lookAtAll();
   regions.sort((a, b) => (b.memory ?? b.size) - (a.memory ?? a.size));
   const discarded = sum(regions, (region) => region.discarded + region.discardedByKernel);
@@ -42,7 +45,8 @@ async function run(args: string[]): Promise<number> {
     },
   });
   const interval = wholeNumber('--interval', values.interval, 1);
-  const looks = values.count === undefined ? Number.POSITIVE_INFINITY : wholeNumber('--count', values.count, 1);
+  const looks =
+    values.count === undefined ? Number.POSITIVE_INFINITY : wholeNumber('--count', values.count, 1);
   let before: { discarded: number } | undefined;
   const options = {
     interval,

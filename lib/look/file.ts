@@ -12,7 +12,13 @@ export class RegionFile {
   readonly header: Header;
   #closed = false;
 
-  private constructor(fd: number, backend: 'memfd' | 'ashmem', fileSize: number, identity: string, header: Header) {
+  private constructor(
+    fd: number,
+    backend: 'memfd' | 'ashmem',
+    fileSize: number,
+    identity: string,
+    header: Header,
+  ) {
     this.fd = fd;
     this.backend = backend;
     this.fileSize = fileSize;

@@ -6,7 +6,11 @@ import { RegionFile } from './file.ts';
 /** What a person is told when a process or a descriptor of it cannot be had. */
 function explained(error: unknown, pid: number, fd: number): Error {
   const { code, errno, syscall } = error as NodeJS.ErrnoException;
-  const info = { cause: error, ...(errno === undefined ? {} : { errno }), ...(syscall === undefined ? {} : { syscall }) };
+  const info = {
+    cause: error,
+    ...(errno === undefined ? {} : { errno }),
+    ...(syscall === undefined ? {} : { syscall }),
+  };
   if (error instanceof AshmemError) return error;
   if (code === 'ENOENT' || code === 'ESRCH') {
     try {
@@ -18,7 +22,11 @@ function explained(error: unknown, pid: number, fd: number): Error {
     return new AshmemError('ERR_UNTRUSTED_FD', `process ${pid} has no descriptor ${fd}`, info);
   }
   if (code === 'EACCES' || code === 'EPERM') {
-    return new AshmemError('ERR_NOT_PERMITTED', `the descriptors of process ${pid} are not for us to see`, info);
+    return new AshmemError(
+      'ERR_NOT_PERMITTED',
+      `the descriptors of process ${pid} are not for us to see`,
+      info,
+    );
   }
   return error as Error;
 }
@@ -32,7 +40,10 @@ export function openRegion(pid: number, fd: number): RegionFile {
     throw explained(error, pid, fd);
   }
   if (!file) {
-    throw new AshmemError('ERR_UNTRUSTED_FD', `descriptor ${fd} of process ${pid} is no region, pool or cache`);
+    throw new AshmemError(
+      'ERR_UNTRUSTED_FD',
+      `descriptor ${fd} of process ${pid} is no region, pool or cache`,
+    );
   }
   return file;
 }

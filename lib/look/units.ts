@@ -74,7 +74,9 @@ export function countUnits(
   owners: readonly Owner[],
   onRun?: (run: Run) => void,
 ): UnitTotals {
-  const holding = new Set(owners.filter(({ state }) => state === 'alive' || state === 'elsewhere').map(({ slot }) => slot));
+  const holding = new Set(
+    owners.filter(({ state }) => state === 'alive' || state === 'elsewhere').map(({ slot }) => slot),
+  );
   const { unitCount, granularity, size, extraWords } = header;
   const words = new Table(file, header.wordsOffset, 8, unitCount);
   const extra = new Table(file, header.extraOffset, 8, unitCount * extraWords);
@@ -131,7 +133,12 @@ export function countUnits(
     g.sum += generation;
     if (generation > 0) g.discardedUnits++;
     if (!onRun) continue;
-    if (run && run.state === state && run.holders.join() === holders.join() && run.offset + run.length === offset) {
+    if (
+      run &&
+      run.state === state &&
+      run.holders.join() === holders.join() &&
+      run.offset + run.length === offset
+    ) {
       run.length += length;
     } else {
       if (run) onRun(run);
