@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { NativeCache } from './cache/native-types.ts';
 import type { NativeChannel } from './channel/native-types.ts';
 import { AshmemError, type ErrorCode, rangeError } from './errors.ts';
-import type { NativeLook } from './look/native-types.ts';
+import type { NativePool } from './pool/native-types.ts';
 import type { NativePressure } from './pressure/native-types.ts';
 import type { NativeReclaim } from './reclaim/native-types.ts';
 import type { NativeProbe, NativeRegion } from './region/native-types.ts';
@@ -12,11 +12,12 @@ import type { NativeProbe, NativeRegion } from './region/native-types.ts';
 /** What the addon exports. This is the only file that loads it, and the only declaration of it. */
 export interface Native
   extends NativeRegion,
+    NativePool,
+    NativeCache,
     NativeChannel,
     NativeProbe,
     NativeReclaim,
     NativePressure,
-    NativeCache,
     NativeLook {
   setErrorFactory(
     make: (code: number, errno: number, syscall: string | undefined, detail: string | undefined) => Error,
@@ -97,7 +98,7 @@ const codes: readonly (ErrorCode | undefined)[] = [
 const { addon, found } = load();
 
 export const native: Native = addon;
-export { found };
+export type { found };
 
 native.setErrorFactory((index, errno, syscall, detail) => {
   const code = codes[index] ?? 'ERR_SYSTEM';

@@ -2,6 +2,7 @@ import { decodeJson, type Json } from '../channel/json.ts';
 import { AshmemError } from '../errors.ts';
 import { native } from '../native.ts';
 import type { CacheMemory } from './memory.ts';
+import type { Place } from './places.ts';
 import type { CacheEntry } from './types.ts';
 
 const { cacheMailbox: mailbox } = native;
@@ -10,6 +11,7 @@ const released = -1;
 /** An entry that get() and its like have left in the mailbox, pinned. */
 export class Entry implements CacheEntry {
   readonly #memory: CacheMemory;
+  readonly #place: Place | undefined;
   readonly #offset: number;
   readonly #size: number;
   readonly #metaLength: number;
@@ -19,8 +21,9 @@ export class Entry implements CacheEntry {
   #bytes: Uint8Array | undefined;
   #meta: Json | undefined;
 
-  constructor(memory: CacheMemory) {
+  constructor(memory: CacheMemory, place?: Place) {
     this.#memory = memory;
+    this.#place = place;
     this.#pin = mailbox[3] as number;
     this.#offset = mailbox[4] as number;
     this.#size = mailbox[5] as number;
@@ -32,8 +35,13 @@ export class Entry implements CacheEntry {
 
   get bytes(): Uint8Array {
     this.#assertHeld();
-    this.#bytes ??= this.#memory.view(this.#offset, this.#size);
-    return this.#bytes;
+    const known = this.#bytes ?? this.#place?.bytes;
+    // One whose buffer was transferred away has no length.
+    if (known !== undefined && known.byteLength === this.#size) return known;
+    const bytes = this.#memory.view(this.#offset, this.#size);
+    if (this.#place !== undefined) this.#place.bytes = bytes;
+    else this.#bytes = bytes;
+    return bytes;
   }
 
   get size(): number {

@@ -9,6 +9,7 @@ export interface NativeCache {
   readonly cacheMailbox: Float64Array;
   readonly cacheKey: Uint8Array;
   cacheGet(): void;
+  cacheGetAgain(): void;
   cacheRelease(): void;
   cacheHas(): void;
   cacheRemove(): void;

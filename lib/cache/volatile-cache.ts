@@ -8,6 +8,7 @@ import { fillOnce, PUBLISH_AND_HOLD, PUBLISH_SET } from './fill.ts';
 import { keepKey, writeKey } from './key.ts';
 import { CacheMemory } from './memory.ts';
 import { cacheAttachOptions, cacheOptions, extras, type Manners } from './options.ts';
+import { Places } from './places.ts';
 import type {
   Cache,
   CacheAttachOptions,
@@ -45,6 +46,7 @@ export class VolatileCache implements Cache {
   readonly #shared: boolean;
   readonly #readonly: boolean;
   readonly #ttl: number;
+  readonly #places = new Places();
 
   /** Called right after the addon has made the cache: what it is, is in the mailbox. */
   private constructor(key: symbol, handle: object, manners: Manners) {
@@ -140,15 +142,23 @@ export class VolatileCache implements Cache {
 
   get(key: CacheKey): CacheEntry | undefined {
     const memory = this.#memory;
-    writeKey(key);
-    mailbox[0] = memory.id;
+    if (typeof key === 'string') {
+      const place = this.#places.get(key);
+      if (place !== undefined) {
+        mailbox[0] = memory.id;
+        mailbox[9] = place.record;
+        mailbox[10] = place.version;
+        native.cacheGetAgain();
+        if (mailbox[2] === 1) return new Entry(memory, place);
+        if (mailbox[2] === 0) return undefined;
+      }
+    }
+    this.#keyed(key);
     mailbox[3] = 1;
-    if (!memory.closed) native.cacheGet();
-    else memory.assertOpen();
-    const found = mailbox[2] as number;
-    if (found === 1) return new Entry(memory);
-    if (found === 0) return undefined;
-    throw memory.error();
+    native.cacheGet();
+    if (this.#outcome() === 0) return undefined;
+    if (typeof key !== 'string') return new Entry(memory);
+    return new Entry(memory, this.#places.remember(key, mailbox[9] as number, mailbox[10] as number));
   }
 
   peek(key: CacheKey): CacheEntry | undefined {
@@ -344,6 +354,7 @@ export class VolatileCache implements Cache {
     if (this.#memory.closed) return;
     this.#memory.close();
     this.#waits.close();
+    this.#places.clear();
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,5 @@
 import { integer, object } from '../arguments.ts';
-import { rangeError, show, typeError, valueError } from '../errors.ts';
+import { AshmemError, rangeError, show, typeError, valueError } from '../errors.ts';
 
 /** The ways of having purgeable memory. docs/backends.md tells what each guarantees. */
 export type Backend = 'ashmem' | 'vrange' | 'memfd' | 'anonymous';
@@ -57,9 +57,8 @@ function reclaimer(value: unknown): boolean {
   return value;
 }
 
-/** Checked options of SharedRegion.create, with defaults; 0 and '' mean "the core's choice". */
-export function createOptions(options: unknown, pageSize: number) {
-  const o = object('options', options);
+/** What regions and all that is made of them have in common: where the memory is from, and what it is called. */
+export function memoryOptions(o: Record<string, unknown>) {
   const name = o.name === undefined ? '' : o.name;
   if (typeof name !== 'string') throw typeError('name', 'a string', name);
   if (name.includes('\0')) throw valueError('name', 'without NUL characters', name);
@@ -70,22 +69,43 @@ export function createOptions(options: unknown, pageSize: number) {
   const scope = o.scope === undefined ? (backend === 'anonymous' ? 'process' : 'shared') : o.scope;
   if (typeof scope !== 'string') throw typeError('scope', 'a string', scope);
   if (scope !== 'shared' && scope !== 'process') throw valueError('scope', "'shared' or 'process'", scope);
+  return {
+    name,
+    backend,
+    scope: scope as Scope,
+    maxProcesses: o.maxProcesses === undefined ? 0 : integer('maxProcesses', o.maxProcesses, 1, 1020),
+    busyTimeout: busyTimeout(o.busyTimeout),
+    reclaimer: reclaimer(o.reclaimer),
+  };
+}
+
+/** Checked options of SharedRegion.create, with defaults; 0 and '' mean "the core's choice". */
+export function createOptions(options: unknown, pageSize: number) {
+  const o = object('options', options);
+  const memory = memoryOptions(o);
   const size = integer('size', o.size, 1, Number.MAX_SAFE_INTEGER);
   const granularity =
     o.granularity === undefined ? 0 : integer('granularity', o.granularity, pageSize, 2 ** 52);
   if (granularity !== 0 && !Number.isInteger(Math.log2(granularity))) {
     throw rangeError(`granularity must be a power of two, received ${show(granularity)}`);
   }
-  return {
-    name,
-    size,
-    backend,
-    granularity,
-    scope: scope as Scope,
-    maxProcesses: o.maxProcesses === undefined ? 0 : integer('maxProcesses', o.maxProcesses, 1, 1020),
-    busyTimeout: busyTimeout(o.busyTimeout),
-    reclaimer: reclaimer(o.reclaimer),
-  };
+  return { ...memory, size, granularity };
+}
+
+/** Refuses a backend that does not have the scope. */
+export function checkScope(backend: Backend | '', scope: Scope): void {
+  if (backend === 'anonymous' && scope === 'shared') {
+    throw new AshmemError(
+      'ERR_NOT_SHAREABLE',
+      "backend 'anonymous' has scope 'process': no other process can have it",
+    );
+  }
+  if (backend !== '' && backend !== 'anonymous' && scope === 'process') {
+    throw new AshmemError(
+      'ERR_BACKEND_UNAVAILABLE',
+      `backend '${backend}' is shared; scope 'process' has 'anonymous'`,
+    );
+  }
 }
 
 /** Checked arguments of SharedRegion.fromFd. */

@@ -7,6 +7,7 @@ import {
   attachOptions,
   type Backend,
   type CreateOptions,
+  checkScope,
   createOptions,
   type Scope,
 } from './options.ts';
@@ -86,18 +87,7 @@ export class SharedRegion implements Disposable {
    */
   static create(options: CreateOptions): SharedRegion {
     const o = createOptions(options, native.pageSize);
-    if (o.backend === 'anonymous' && o.scope === 'shared') {
-      throw new AshmemError(
-        'ERR_NOT_SHAREABLE',
-        "backend 'anonymous' has scope 'process': no other process can have it",
-      );
-    }
-    if (o.backend !== '' && o.backend !== 'anonymous' && o.scope === 'process') {
-      throw new AshmemError(
-        'ERR_BACKEND_UNAVAILABLE',
-        `backend '${o.backend}' is shared; scope 'process' has 'anonymous'`,
-      );
-    }
+    checkScope(o.backend, o.scope);
     return new SharedRegion(
       key,
       native.createRegion(

@@ -2,9 +2,9 @@
 
 #include <cstring>
 
+#include "addon/array_buffer.h"
 #include "addon/cache_table.h"
 #include "addon/environment.h"
-#include "addon/window.h"
 
 namespace ashmem_compat::addon {
 namespace {
@@ -39,7 +39,7 @@ const Status kGone = Status::Of(Code::kRegionClosed, "the cache is closed");
 uint64_t whole(double v) { return v >= 0 && v <= 9007199254740991.0 ? static_cast<uint64_t>(v) : 0; }
 
 // [3] pin, [4] where the value is, [5] its length, [6] that of the meta behind the key, [7] that of the key behind the value, [8] when it expires in
-// ms of CLOCK_MONOTONIC, or 0.
+// ms of CLOCK_MONOTONIC, or 0, [9] its record, [10] its version.
 void show(CacheTable& table, CacheHandle& handle, const CacheItem& item, Pin::Kind kind) {
   table.mailbox[2] = kYes;
   table.mailbox[3] = handle.add(item, kind);
@@ -48,6 +48,8 @@ void show(CacheTable& table, CacheHandle& handle, const CacheItem& item, Pin::Ki
   table.mailbox[6] = item.meta_length;
   table.mailbox[7] = item.key_length;
   table.mailbox[8] = static_cast<double>(item.expires);
+  table.mailbox[9] = item.block.ref.id;
+  table.mailbox[10] = static_cast<double>(item.version);
 }
 
 uint64_t expiry(double ttl_ms) {
@@ -72,6 +74,25 @@ napi_value get(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   return answer(table, status, false);
+}
+
+// [9] [10] record and version, as they were left there. Then [2] 2 if there is another entry now, or none.
+napi_value get_again(napi_env env, napi_callback_info info) {
+  CacheTable& table = table_of(env, info);
+  CacheHandle* handle = table.handle();
+  if (!handle) return fail(table, kGone);
+  CacheItem item;
+  bool found = false;
+  bool same = false;
+  const Status status = handle->cache->get_again(static_cast<uint32_t>(whole(table.mailbox[9])),
+                                                 whole(table.mailbox[10]), &item, &found, &same);
+  if (status.ok() && found) {
+    show(table, *handle, item, Pin::kHeld);
+    return nullptr;
+  }
+  answer(table, status, false);
+  if (status.ok() && !same) table.mailbox[2] = 2;
+  return nullptr;
 }
 
 // [3]: the pin.
@@ -331,11 +352,8 @@ napi_value window(napi_env env, napi_callback_info info) {
   CacheTable& table = table_of(env, info);
   CacheHandle* handle = table.handle();
   if (!handle) return nullptr;
-  const std::shared_ptr<Mapping>& mapping = handle->cache->pool().memory().region()->mapping();
-  const uint64_t offset = whole(table.mailbox[4]);
-  const uint64_t length = whole(table.mailbox[5]);
-  if (!mapping || offset > mapping->length() || length > mapping->length() - offset) return nullptr;
-  return window_of(env, mapping, offset, length, table.uncharges);
+  return array_buffer_over(env, handle->cache->pool().memory().region()->mapping(), whole(table.mailbox[4]),
+                           whole(table.mailbox[5]), table.uncharges);
 }
 
 napi_value close(napi_env env, napi_callback_info info) {
@@ -364,6 +382,7 @@ void register_cache_calls(Napi::Env env, Napi::Object exports, CacheTable* table
     napi_callback call;
   } calls[] = {
       {"cacheGet", get},
+      {"cacheGetAgain", get_again},
       {"cacheRelease", release},
       {"cacheHas", has},
       {"cacheRemove", remove},

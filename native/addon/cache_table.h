@@ -55,7 +55,7 @@ struct CacheHandle {
 class CacheTable {
  public:
   // [0] is the cache. What else a call reads there and leaves there stands beside it in cache.cc, its outcome in [2].
-  double mailbox[9] = {};
+  double mailbox[11] = {};
   // The key of a call, [1] bytes of it.
   char key[kMaxKey + 8];
   Status last;  // of the call whose outcome was an error

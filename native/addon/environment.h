@@ -10,6 +10,7 @@
 namespace ashmem_compat::addon {
 
 class NewsBridge;
+class PoolTable;
 class RegionTable;
 class CacheTable;
 
@@ -25,6 +26,7 @@ class Environment {
   void raise(Napi::Env env, const Status& status);
 
   std::shared_ptr<RegionTable> regions;
+  std::shared_ptr<PoolTable> pools;
   std::shared_ptr<NewsBridge> news;
   std::shared_ptr<CacheTable> caches;
 
@@ -35,6 +37,7 @@ class Environment {
 // Each part of the addon adds its functions and classes to the exports.
 void register_region(Napi::Env env, Napi::Object exports);
 void register_channel(Napi::Env env, Napi::Object exports);
+void register_pool(Napi::Env env, Napi::Object exports);
 void register_pressure(Napi::Env env, Napi::Object exports);
 void register_others(Napi::Env env, Napi::Object exports);
 void register_probe(Napi::Env env, Napi::Object exports);

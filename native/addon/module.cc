@@ -9,6 +9,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
                 Environment::of(info.Env()).set_error_factory(info[0].As<Napi::Function>());
               }));
   register_region(env, exports);
+  register_pool(env, exports);
   register_channel(env, exports);
   register_probe(env, exports);
   register_pressure(env, exports);

@@ -2,11 +2,11 @@
 
 #include <fcntl.h>
 
+#include "addon/array_buffer.h"
 #include "addon/environment.h"
 #include "addon/purge_news.h"
 #include "addon/region_table.h"
 #include "addon/stay_loaded.h"
-#include "addon/window.h"
 #include "core/backends/selector.h"
 
 namespace ashmem_compat::addon {
@@ -213,11 +213,7 @@ napi_value array_buffer(napi_env env, napi_callback_info info) {
   RegionTable& table = table_of(env, info);
   RegionHandle* handle = table.handle(table.mailbox[0]);
   if (!handle || !handle->region || handle->region->closed()) return nullptr;
-  const std::shared_ptr<Mapping>& mapping = handle->region->mapping();
-  const uint64_t offset = table.offset();
-  const uint64_t length = table.length();
-  if (offset > mapping->length() || length > mapping->length() - offset) return nullptr;
-  return window_of(env, mapping, offset, length, table.uncharges);
+  return array_buffer_over(env, handle->region->mapping(), table.offset(), table.length(), table.uncharges);
 }
 
 // ---- making

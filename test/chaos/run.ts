@@ -61,12 +61,15 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
     size: units * unit,
     granularity: unit,
     maxProcesses: options.maxProcesses ?? 60,
+    // The files that a reclaimer watches stay open for as long as its process lives, and would pass for leaked ones.
+    reclaimer: false,
     ...(options.backend ? { backend: options.backend } : {}),
   });
   // Of a backend that cannot lose it, where there is one: it is what the victim is judged by.
   const ledgerRegion = SharedRegion.create({
     name: 'chaos-ledger',
     size: Ledger.bytes(units),
+    reclaimer: false,
     ...(hasMemfd ? { backend: 'memfd' } : {}),
   });
   const ledger = new Ledger(ledgerRegion);

@@ -8,13 +8,13 @@ import { nativeProgram } from './native-program.ts';
 
 const childScript = fileURLToPath(new URL('./region-child.ts', import.meta.url));
 
-/** A process with a region as fd 3 that says things, a line at a time. */
+/** A process with a region, or a pool, as fd 3 that says things, a line at a time. */
 export class Peer {
   readonly child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
   readonly #exit: Promise<unknown[]>;
 
-  constructor(command: string, args: string[], region: SharedRegion) {
+  constructor(command: string, args: string[], region: Pick<SharedRegion, 'fd' | 'backend'>) {
     this.child = spawn(command, args, {
       stdio: ['pipe', 'pipe', 'inherit', region.fd],
       env: { ...process.env, ASHMEM_COMPAT_TEST_BACKEND: region.backend },

@@ -1,7 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { expect } from 'chai';
 import { probe } from '../../lib/index.ts';
 import { runProgram } from '../helpers/run-program.ts';
@@ -80,8 +88,14 @@ describe('doctor', () => {
     before(() => {
       folder = mkdtempSync(join(tmpdir(), 'ashmem-doctor-'));
       const root = join(import.meta.dirname, '../..');
-      for (const name of ['lib', 'package.json'])
-        cpSync(join(root, name), join(folder, name), { recursive: true });
+      // Not cpSync: it makes a call that an Android app may not make.
+      const names = readdirSync(join(root, 'lib'), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => relative(root, join(entry.parentPath, entry.name)));
+      for (const name of [...names, 'package.json']) {
+        mkdirSync(dirname(join(folder, name)), { recursive: true });
+        writeFileSync(join(folder, name), readFileSync(join(root, name)));
+      }
       symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
     });
     after(() => rmSync(folder, { recursive: true, force: true }));

@@ -40,8 +40,8 @@ class Worker {
   void count(Counter which) { __atomic_fetch_add(&shared_->word[which], uint64_t{1}, __ATOMIC_RELAXED); }
   void violation(const char* what, const Block& block, const Status& status = {}) {
     fprintf(stderr, "VIOLATION %s, block %u.%u, unit %u, size %llu, code %d, pid %d\n", what, block.ref.id,
-            block.ref.generation, block.unit, static_cast<unsigned long long>(block.size), static_cast<int>(status.code),
-            getpid());
+            block.ref.generation, block.unit, static_cast<unsigned long long>(block.size),
+            static_cast<int>(status.code), getpid());
     count(kViolations);
   }
 
@@ -207,17 +207,24 @@ void chaos(uint64_t seed, double seconds) {
       start(k);
     }
     clock_gettime(CLOCK_MONOTONIC, &now);
-  } while (static_cast<double>(now.tv_sec - from.tv_sec) + static_cast<double>(now.tv_nsec - from.tv_nsec) * 1e-9 < seconds);
+  } while (static_cast<double>(now.tv_sec - from.tv_sec) +
+               static_cast<double>(now.tv_nsec - from.tv_nsec) * 1e-9 <
+           seconds);
   shared->word[kStop] = 1;
   for (auto& worker : workers) {
     const int ended = worker->reap();
     CHECK(ended == 0 || ended == -SIGKILL);
   }
-  printf("        seed %llu: %llu deaths, %llu shared, %llu freed, %llu checked, %llu lost, %llu busy, %llu full\n",
-         static_cast<unsigned long long>(seed), static_cast<unsigned long long>(deaths),
-         static_cast<unsigned long long>(shared->word[kShared]), static_cast<unsigned long long>(shared->word[kFreed]),
-         static_cast<unsigned long long>(shared->word[kChecked]), static_cast<unsigned long long>(shared->word[kLost]),
-         static_cast<unsigned long long>(shared->word[kBusy]), static_cast<unsigned long long>(shared->word[kFull]));
+  printf(
+      "        seed %llu: %llu deaths, %llu shared, %llu freed, %llu checked, %llu lost, %llu busy, %llu "
+      "full\n",
+      static_cast<unsigned long long>(seed), static_cast<unsigned long long>(deaths),
+      static_cast<unsigned long long>(shared->word[kShared]),
+      static_cast<unsigned long long>(shared->word[kFreed]),
+      static_cast<unsigned long long>(shared->word[kChecked]),
+      static_cast<unsigned long long>(shared->word[kLost]),
+      static_cast<unsigned long long>(shared->word[kBusy]),
+      static_cast<unsigned long long>(shared->word[kFull]));
   CHECK_EQ(shared->word[kViolations], uint64_t{0});
   CHECK(shared->word[kChecked] > 0 && shared->word[kShared] > 0 && shared->word[kFreed] > 0);
   stats_of(*pool);  // what the dead never shared goes

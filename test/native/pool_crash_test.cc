@@ -84,7 +84,8 @@ const Work kWorks[] = {
 struct Others {
   std::vector<Block> blocks;
   explicit Others(Pool& pool) {
-    for (const uint64_t size : {uint64_t{64}, uint64_t{500}, kPage, 3 * kPage, 5 * kPage, 9 * kPage, uint64_t{70}}) {
+    for (const uint64_t size :
+         {uint64_t{64}, uint64_t{500}, kPage, 3 * kPage, 5 * kPage, 9 * kPage, uint64_t{70}}) {
       Block block;
       CHECK(pool.alloc(size, Priority::kNormal, &block).ok());
       write_pattern(block, blocks.size());
@@ -139,11 +140,13 @@ void check_whole(Pool& pool, Others& others) {
 }
 
 std::string place_of(const Work& work, Stage stage, int nth) {
-  return std::string(work.name) + ", stage " + std::to_string(static_cast<int>(stage)) + ", time " + std::to_string(nth);
+  return std::string(work.name) + ", stage " + std::to_string(static_cast<int>(stage)) + ", time " +
+         std::to_string(nth);
 }
-#define CHECK_AT(condition, where) \
-  do {                             \
-    if (!(condition)) check::fail(__FILE__, __LINE__, std::string("not true: " #condition ", at ") + (where)); \
+#define CHECK_AT(condition, where)                                                             \
+  do {                                                                                         \
+    if (!(condition))                                                                          \
+      check::fail(__FILE__, __LINE__, std::string("not true: " #condition ", at ") + (where)); \
   } while (0)
 
 // Early and late visits of a stage: all of the first few, then ever fewer.
@@ -174,7 +177,8 @@ bool killed_at(Pool& pool, const Work& work, Stage stage, int nth) {
     return 0;
   });
   const int ended = child.reap();
-  if (ended != 0 && ended != -SIGKILL) check::fail(__FILE__, __LINE__, place_of(work, stage, nth) + ": " + std::to_string(ended));
+  if (ended != 0 && ended != -SIGKILL)
+    check::fail(__FILE__, __LINE__, place_of(work, stage, nth) + ": " + std::to_string(ended));
   return ended == -SIGKILL;
 }
 

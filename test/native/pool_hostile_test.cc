@@ -18,7 +18,9 @@ uint64_t nasty(std::mt19937_64& random, uint64_t units) {
     case 1: return ~uint64_t{0};
     case 2: return random() % (units + 2);
     case 3: return (random() % (units + 2)) << 32 | random() % (units + 2);
-    case 4: return place_word(random() % (units + 1), static_cast<uint32_t>(random() % 70), static_cast<uint32_t>(random() % 100));
+    case 4:
+      return place_word(random() % (units + 1), static_cast<uint32_t>(random() % 70),
+                        static_cast<uint32_t>(random() % 100));
     case 5: return block_state(static_cast<uint32_t>(random() % 3), static_cast<BlockStatus>(random() % 5));
     case 6: return uint64_t{1} << random() % 64;
     default: return random();
@@ -40,7 +42,8 @@ void try_all(Pool& pool, std::mt19937_64& random, std::vector<Block>& held) {
     case 0:
     case 1:
     case 2:
-      if (pool.alloc(1 + (random() % 100'000 >> random() % 12), static_cast<Priority>(random() % 3), &block).ok()) {
+      if (pool.alloc(1 + (random() % 100'000 >> random() % 12), static_cast<Priority>(random() % 3), &block)
+              .ok()) {
         REQUIRE(inside(pool, block));
         memset(block.bytes, 1, block.size);
         if (random() % 2 == 0) pool.share(block);
@@ -129,7 +132,8 @@ TEST(a_peer_that_scribbles_over_the_annex_does_no_more_than_lose_data) {
 TEST(a_peer_that_scribbles_over_spans_and_all_else_does_no_more_than_lose_data) {
   beside([](std::mt19937_64& random, Pool& pool, RawControl& raw) {
     auto* words = reinterpret_cast<uint64_t*>(raw.base());
-    store_relaxed(words + random() % ((raw.length() - kHeaderSize) / 8), nasty(random, pool.memory().unit_count()));
+    store_relaxed(words + random() % ((raw.length() - kHeaderSize) / 8),
+                  nasty(random, pool.memory().unit_count()));
   });
 }
 

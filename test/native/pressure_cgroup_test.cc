@@ -28,7 +28,7 @@ void rest(Gauge* gauge, const Reading& reading) {
 // A threshold's event is there as soon as the memory is charged, so nothing is waited for.
 TEST(an_event_comes_before_each_mark_of_v1) {
   const auto group = LimitedCgroup::make(128 * kMiB);
-  if (!group) SKIP("no cgroup with a limit can be made here");
+  if (!group) SKIP(kNoLimitedCgroup);
   if (group->is_v2()) SKIP("cgroup v2 has no thresholds");
   const auto child = group->run([&] {
     const Gauges gauges = source_named("cgroup-v1")->open();
@@ -80,7 +80,7 @@ TEST(an_event_comes_before_each_mark_of_v1) {
 
 TEST(available_falls_with_usage) {
   const auto group = LimitedCgroup::make(96 * kMiB);
-  if (!group) SKIP("no cgroup with a limit can be made here");
+  if (!group) SKIP(kNoLimitedCgroup);
   const auto child = group->run([&] {
     const Gauges gauges = source_named(group->source())->open();
     Gauge* const gauge = gauge_at(gauges, group->folder());
@@ -102,7 +102,7 @@ TEST(what_the_page_cache_has_is_available_until_others_take_it) {
   const BigFile file(80 * kMiB);
   if (!file.valid()) SKIP("no large file to read");
   const auto group = LimitedCgroup::make(64 * kMiB);
-  if (!group) SKIP("no cgroup with a limit can be made here");
+  if (!group) SKIP(kNoLimitedCgroup);
   const auto child = group->run([&] {
     const Gauges gauges = source_named(group->source())->open();
     Gauge* const gauge = gauge_at(gauges, group->folder());
@@ -134,7 +134,7 @@ TEST(what_the_page_cache_has_is_available_until_others_take_it) {
 
 TEST(a_tighter_limit_above_has_a_gauge_of_its_own) {
   const auto parent = LimitedCgroup::make(64 * kMiB);
-  if (!parent) SKIP("no cgroup with a limit can be made here");
+  if (!parent) SKIP(kNoLimitedCgroup);
   const auto group = LimitedCgroup::make(128 * kMiB, parent.get());
   REQUIRE(group);
   const auto child = group->run([&] {
@@ -170,7 +170,7 @@ TEST(a_tighter_limit_above_has_a_gauge_of_its_own) {
 
 TEST(a_limit_may_change_come_and_go) {
   const auto group = LimitedCgroup::make(128 * kMiB);
-  if (!group) SKIP("no cgroup with a limit can be made here");
+  if (!group) SKIP(kNoLimitedCgroup);
   const auto child = group->run([&] {
     const Gauges gauges = source_named(group->source())->open();
     Gauge* const gauge = gauge_at(gauges, group->folder());
@@ -211,7 +211,7 @@ TEST(a_limit_may_change_come_and_go) {
 
 TEST(memory_high_is_a_limit_and_meeting_it_an_event) {
   const auto group = LimitedCgroup::make(128 * kMiB);
-  if (!group) SKIP("no cgroup with a limit can be made here");
+  if (!group) SKIP(kNoLimitedCgroup);
   if (!group->is_v2()) SKIP("cgroup v1 has no memory.high");
   const auto child = group->run([&] {
     CHECK(group->set_high(48 * kMiB));
@@ -242,7 +242,7 @@ TEST(memory_high_is_a_limit_and_meeting_it_an_event) {
 TEST(a_moved_process_is_noticed_and_a_removed_cgroup) {
   auto group = LimitedCgroup::make(64 * kMiB);
   const auto next = LimitedCgroup::make(64 * kMiB);
-  if (!group || !next) SKIP("no cgroup with a limit can be made here");
+  if (!group || !next) SKIP(kNoLimitedCgroup);
   const std::string folder = group->folder();
   const auto child = group->run([&] {
     const uint64_t membership = pressure::cgroup_membership();
@@ -272,7 +272,7 @@ TEST(a_moved_process_is_noticed_and_a_removed_cgroup) {
 TEST(without_swap_stalls_stay_silent_while_the_limit_comes_near) {
   if (has_swap()) SKIP("there is swap");
   const auto group = LimitedCgroup::make(96 * kMiB);
-  if (!group) SKIP("no cgroup with a limit can be made here");
+  if (!group) SKIP(kNoLimitedCgroup);
   if (group->tree().empty()) SKIP("no memory.pressure of a cgroup's own");
   const auto child = group->run([&] {
     const Gauges gauges = source_named(group->source())->open();

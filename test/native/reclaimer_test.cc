@@ -37,10 +37,10 @@ std::unique_ptr<Region> attach(int fd, bool reclaimer) {
   return std::move(made.value());
 }
 
-// Has the reclaimer of this process free so much, and waits until it is done.
+// Has the reclaimer of this process free so much, and waits until it is done; also with what was asked before.
 void free_bytes(uint64_t bytes) {
   const uint64_t before = pressure::watcher_stats().wakeups;
-  pressure::demand(bytes);
+  if (bytes != 0) pressure::demand(bytes);
   // The look that was under way may not know of it.
   for (int i = 0; i < 30'000; ++i) {
     pressure::look();
@@ -190,11 +190,11 @@ TEST(a_look_gives_no_memory_to_what_it_looks_at) {
   const uint64_t held = stored();
   free_bytes(64 * kMiB);
   CHECK_EQ(stored(), held);
-  for (uint64_t at = 0; at < region->size(); at += 20 * kMiB) CHECK(region->unpin(at, 4096).ok());
+  for (uint64_t at = 0; at < region->size(); at += 20 * kMiB) CHECK(region->unpin(at, page_size()).ok());
   const uint64_t idle = stored();
   free_bytes(64 * kMiB);
   CHECK(stored() <= idle);
-  CHECK(lost(*region, 0, 4096));
+  CHECK(lost(*region, 0, page_size()));
 }
 
 TEST(a_close_is_short_while_the_reclaimer_looks) {
@@ -283,6 +283,8 @@ TEST(regions_may_come_and_go_while_it_purges) {
   for (std::thread& user : users) user.join();
   over = true;
   signals.join();
+  // What is left of their demands is not to be served with the regions of the next test.
+  free_bytes(0);
 }
 
 TEST(listeners_hear_of_a_signal_and_of_what_regions_could_not_give) {
@@ -304,8 +306,11 @@ TEST(listeners_hear_of_a_signal_and_of_what_regions_could_not_give) {
   pressure::stop(&ear);
   CHECK_EQ(static_cast<int>(now.level), static_cast<int>(pressure::Level::kMedium));
   CHECK_EQ(static_cast<int>(ear.heard.load()), static_cast<int>(pressure::Level::kMedium));
-  CHECK_EQ(now.freed[1] - freed, 2 * kMiB);
-  CHECK_EQ(ear.unmet - before, 3 * kMiB);
+  // A kernel that discards by itself may have been there first, with some of it or all; then that was not to be had here.
+  const uint64_t had = now.freed[1] - freed;
+  CHECK(kernel_discards() ? had <= 2 * kMiB : had == 2 * kMiB);
+  CHECK_EQ(had + (ear.unmet - before), 5 * kMiB);
+  CHECK(lost(*region, 0, 2 * kMiB));
 }
 
 TEST(a_region_tells_who_has_discarded) {

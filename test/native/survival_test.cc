@@ -113,7 +113,7 @@ Outcome live_through(const LimitedCgroup& group, int users, uint64_t bytes,
 
 TEST(without_the_reclaimer_the_kernel_kills) {
   const auto group = LimitedCgroup::make(kLimit);
-  if (!group) SKIP("no cgroup with a memory limit can be made here");
+  if (!group) SKIP(kNoLimitedCgroup);
   const auto all = group->run([] {
     const auto region = make(kIdle, false);
     write_numbers(*region);
@@ -127,14 +127,14 @@ TEST(without_the_reclaimer_the_kernel_kills) {
 
 TEST(a_neighbour_at_full_speed_is_survived) {
   const auto group = LimitedCgroup::make(kLimit);
-  if (!group) SKIP("no cgroup with a memory limit can be made here");
+  if (!group) SKIP(kNoLimitedCgroup);
   const Outcome outcome = live_through(*group, 0, 150 * kMiB);
   CHECK(outcome.lost >= 90 * kMiB && outcome.lost < kIdle);
 }
 
 TEST(four_processes_do_the_work_once) {
   const auto group = LimitedCgroup::make(kLimit);
-  if (!group) SKIP("no cgroup with a memory limit can be made here");
+  if (!group) SKIP(kNoLimitedCgroup);
   const Outcome outcome = live_through(*group, 4, 90 * kMiB);
   // 38 MiB are more than there is, and a sixteenth and a quarter of it is to stay free.
   fprintf(stderr, "lost %llu MiB\n", static_cast<unsigned long long>(outcome.lost / kMiB));
@@ -143,7 +143,7 @@ TEST(four_processes_do_the_work_once) {
 
 TEST(reclaimers_that_are_killed_half_way_are_replaced) {
   const auto group = LimitedCgroup::make(kLimit);
-  if (!group) SKIP("no cgroup with a memory limit can be made here");
+  if (!group) SKIP(kNoLimitedCgroup);
   Shared* shared = shared_words();
   const auto all = group->run([&] {
     const auto region = make(kIdle, false);
@@ -171,7 +171,7 @@ TEST(reclaimers_that_are_killed_half_way_are_replaced) {
 
 TEST(a_reclaimer_that_is_stopped_half_way_does_not_stop_the_others) {
   const auto group = LimitedCgroup::make(kLimit);
-  if (!group) SKIP("no cgroup with a memory limit can be made here");
+  if (!group) SKIP(kNoLimitedCgroup);
   const auto all = group->run([&] {
     const auto region = make(kIdle, false);
     write_numbers(*region);
@@ -193,7 +193,7 @@ TEST(a_reclaimer_that_is_stopped_half_way_does_not_stop_the_others) {
 // Memory belongs to the cgroup of whoever touched it first: this region's is none of the cgroup that is short.
 TEST(a_region_that_is_charged_elsewhere_is_not_wasted) {
   const auto group = LimitedCgroup::make(64 * kMiB);
-  if (!group) SKIP("no cgroup with a memory limit can be made here");
+  if (!group) SKIP(kNoLimitedCgroup);
   const auto region = make(128 * kMiB, false);
   write_numbers(*region);
   CHECK(region->unpin(0, region->size()).ok());
@@ -220,7 +220,7 @@ TEST(a_region_that_is_charged_elsewhere_is_not_wasted) {
 
 TEST(page_cache_is_not_taken_for_need) {
   const auto group = LimitedCgroup::make(kLimit);
-  if (!group) SKIP("no cgroup with a memory limit can be made here");
+  if (!group) SKIP(kNoLimitedCgroup);
   char path[] = "/var/tmp/ashmem-compat-cache-XXXXXX";
   const int file = mkstemp(path);
   if (file < 0) SKIP("no file can be made in /var/tmp");

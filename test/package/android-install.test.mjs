@@ -65,7 +65,8 @@ function install(name, tarball, ...options) {
     join(folder, 'package.json'),
     '{ "name": "consumer", "version": "1.0.0", "private": true }\n',
   );
-  const quiet = ['--no-audit', '--no-fund', '--prefer-offline'];
+  // Also where the tests were started by `npm run --silent`, which its npm passes on.
+  const quiet = ['--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'];
   const result = run('npm', ['install', ...quiet, ...options, tarball], folder);
   return { folder, installed: join(folder, 'node_modules/ashmem-compat'), ...result };
 }

@@ -19,6 +19,7 @@ export const spellings = {
   rename: 'renameat', // rename()
   rmdir: 'unlinkat', // rmdir()
   stat: 'newfstatat',
+  symlink: 'symlinkat', // symlink()
   unlink: 'unlinkat', // unlink()
 };
 

@@ -41,7 +41,7 @@ export const suites = [
     // The oldest and the newest: between them the calls differ that the core makes, and its own tests run on every release.
     releases: ['8', '15'],
     env,
-    minutes: 4,
+    minutes: 10,
     skipped:
       'chaos with holder bits in the extra words: it takes more than 60 processes, and an app has 32; ' +
       'the system calls of a memfd region: strace makes calls of its own that an app must not make',

@@ -285,4 +285,24 @@ describe('an entry', () => {
     expect(text(held.bytes)).to.equal('b');
     held.release();
   });
+
+  it('that is forgotten is released, with a warning, if somebody wants to know', async () => {
+    using cache = VolatileCache.create({ capacity: MiB, warnUnreleased: true });
+    cache.set('a', Buffer.from('a'));
+    cache.get('a')!.release();
+    const warned = new Promise<Error & { code?: string }>((resolve) => process.once('warning', resolve));
+    // In a function of its own, so that nothing on the stack keeps it.
+    (() => cache.get('a'))();
+    expect(cache.stats().pinned).to.be.greaterThan(0);
+    let warning: (Error & { code?: string }) | undefined;
+    void warned.then((one) => {
+      warning = one;
+    });
+    while (!warning) {
+      globalThis.gc!();
+      await sleep(1);
+    }
+    expect(warning.code).to.equal('ASHMEM_COMPAT_UNRELEASED');
+    expect(cache.stats().pinned).to.equal(0);
+  });
 });

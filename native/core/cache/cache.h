@@ -47,8 +47,8 @@ struct CacheKey {
 };
 
 struct CacheStats {
-  PoolStats pool;
   CacheCounters counters{};
+  PoolStats pool;
   uint64_t entries = 0, max_entries = 0;
 };
 
@@ -70,6 +70,9 @@ class Cache {
 
   // *found: `item` is held until release(). kReadOnly, kForked, kRegionClosed.
   Status get(const CacheKey& key, bool touch, CacheItem* item, bool* found);
+  // As get(), of an entry that was found before in this record with this version: no key is compared. *same false: the record has another or none
+  // now, and nothing was done.
+  Status get_again(uint32_t record, uint64_t version, CacheItem* item, bool* found, bool* same);
   // Whether get() would find it.
   Status has(const CacheKey& key, bool* found);
   void release(const CacheItem& item) { pool_->drop(item.block); }

@@ -92,6 +92,29 @@ Status Cache::get(const CacheKey& key, bool touch, CacheItem* item, bool* found)
   return Status::Ok();
 }
 
+Status Cache::get_again(uint32_t record, uint64_t version, CacheItem* item, bool* found, bool* same) {
+  *found = false;
+  *same = false;
+  if (Status s = pool_->usable(); !s.ok()) return s;
+  if (record >= records_ || !is_entry(version)) return Status::Ok();
+  Entry* e = entry(record);
+  if (load_acquire(&e->version) != version) return Status::Ok();
+  const Look held = hold_entry(record, version, item);
+  if (held == Look::kAgain) return Status::Ok();
+  *same = true;
+  if (held == Look::kNone) {
+    note(e, kCountedPurged, &CacheCounters::purged);
+  } else if (too_old(*item)) {
+    note(e, kCountedExpired, &CacheCounters::expired);
+    pool_->drop(item->block);
+  } else {
+    Policy::touch(&e->node);
+    *found = true;
+  }
+  bump(*found ? &CacheCounters::hits : &CacheCounters::misses);
+  return Status::Ok();
+}
+
 Status Cache::has(const CacheKey& key, bool* found) {
   CacheItem item;
   const Status status = get(key, false, &item, found);
@@ -113,8 +136,7 @@ Status Cache::begin_read(const CacheKey& key, CacheItem* item, bool* found) {
     if (Status s = pool_->begin_read(item->block, &item->ticket); !s.ok()) return s;
     if (!item->ticket.valid) break;
     // Of bytes that go away meanwhile the key proves nothing: end_read() tells.
-    *found = load_acquire(&entry(id)->version) == version &&
-             memcmp(item->key(), key.bytes, key.length) == 0;
+    *found = load_acquire(&entry(id)->version) == version && memcmp(item->key(), key.bytes, key.length) == 0;
     if (!*found) pool_->end_read(item->block, item->ticket);
     break;
   }

@@ -16,12 +16,13 @@ void Extents::insert(uint32_t u, uint32_t units) {
   PoolHead& head = *t_.head;
   mark_led(u);
   const uint32_t bin = bin_of(units);
-  const uint32_t next = head.bins[bin];
+  uint32_t next = load_relaxed(&head.bins[bin]);
+  if (next > t_.unit_count) next = kNil;
   UnitInfo& info = at(u);
   info.tag = unit_tag(Use::kFree);
   info.prev = kNil;
-  info.next = next <= t_.unit_count ? next : kNil;
-  if (info.next != kNil) at(info.next - 1).prev = u + 1;
+  info.next = next;
+  if (next != kNil) at(next - 1).prev = u + 1;
   at(u + units - 1).foot = units;
   head.bins[bin] = u + 1;
   head.bin_map[bin / 64] |= uint64_t{1} << bin % 64;
@@ -63,7 +64,8 @@ Fit Extents::take_from(uint32_t bin, uint32_t units, uint32_t most, uint32_t* un
       continue;
     }
     stage(Stage::kExtentHeld);
-    const Fit cut = unlink(u, span) ? (span > units ? split(u, span, units, *lost) : Fit::kOk) : Fit::kCorrupt;
+    const Fit cut =
+        unlink(u, span) ? (span > units ? split(u, span, units, *lost) : Fit::kOk) : Fit::kCorrupt;
     if (cut == Fit::kOk) {
       *unit = u;
       return cut;

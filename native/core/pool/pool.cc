@@ -13,7 +13,7 @@
 namespace ashmem_compat {
 namespace {
 
-constexpr uint64_t kBytesPerBlock = 4096;
+constexpr uint64_t kBytesPerBlock = uint64_t{4} * 1024;
 constexpr uint64_t kFewestBlocks = 1024;
 // How long the lock is waited for awake, and how long a nap is then.
 constexpr int kSpins = 200;
@@ -55,8 +55,9 @@ Result<std::unique_ptr<Pool>> Pool::create(const PoolOptions& asked) {
   Result<std::unique_ptr<Region>> made = create_region(options.backend, options.scope, region);
   if (!made.ok()) return made.status();
   Result<std::unique_ptr<PoolMemory>> memory =
-      options.scope == Scope::kShared ? SharedPoolMemory::over(std::move(made.value()), options.busy_timeout_ms)
-                                      : PrivatePoolMemory::over(std::move(made.value()), plan.size);
+      options.scope == Scope::kShared
+          ? SharedPoolMemory::over(std::move(made.value()), options.busy_timeout_ms)
+          : PrivatePoolMemory::over(std::move(made.value()), plan.size);
   if (!memory.ok()) return memory.status();
   std::unique_ptr<Pool> pool(new Pool());
   if (Status s = pool->open(std::move(memory.value()), options, true); !s.ok()) return s;
@@ -256,7 +257,8 @@ bool Pool::ref_of(double handle, BlockRef* ref) const {
   const uint64_t generation = bits >> id_bits_;
   ref->id = static_cast<uint32_t>(bits & ((uint64_t{1} << id_bits_) - 1));
   ref->generation = static_cast<uint32_t>(generation);
-  return static_cast<double>(bits) == handle && ref->id < tables_.max_blocks && generation <= generation_mask_;
+  return static_cast<double>(bits) == handle && ref->id < tables_.max_blocks &&
+         generation <= generation_mask_;
 }
 
 void Pool::close() {

@@ -23,7 +23,7 @@ struct PoolOptions {
   Scope scope = Scope::kShared;
   RegionKind kind = RegionKind::kPool;
   uint64_t capacity = 0;     // bytes; made a whole number of units
-  uint32_t max_blocks = 0;   // 0: capacity / 4096, at least 1024
+  uint32_t max_blocks = 0;   // 0: one for each 4 KiB of capacity, at least 1024
   uint64_t extra_annex = 0;  // bytes beside the pool's own tables, for who builds on it
   uint32_t max_processes = 0;
   uint32_t busy_timeout_ms = 1000;
@@ -190,10 +190,10 @@ class Pool {
   uint32_t swept_tick_ = 0;
   bool read_only_ = false;
   bool closed_ = true;
-  int id_bits_ = 0;             // of a handle
+  int id_bits_ = 0;  // of a handle
   uint32_t generation_mask_ = 0;
-  uint64_t own_count_ = 0;      // under the lock, as is the next
-  ZeroedArray<uint64_t> own_;   // by record: its state, if this object allocated it and has not shared it
+  uint64_t own_count_ = 0;     // under the lock, as is the next
+  ZeroedArray<uint64_t> own_;  // by record: its state, if this object allocated it and has not shared it
 };
 
 }  // namespace ashmem_compat

@@ -9,13 +9,14 @@ namespace {
 
 Status freed() { return Status::Of(Code::kBlockFreed, "the block has been freed"); }
 Status scribbled() {
-  return Status::Of(Code::kRegionBusy, "the pool's tables do not stay in order: another process overwrites them");
+  return Status::Of(Code::kRegionBusy,
+                    "the pool's tables do not stay in order: another process overwrites them");
 }
 
 // Of the doomed, looked at now and then without need.
 constexpr uint64_t kFewDoomed = 4;
 // Looked at where an allocation has found no room.
-constexpr uint64_t kManyDoomed = 4096;
+constexpr uint64_t kManyDoomed = 4000;
 
 }  // namespace
 
@@ -77,8 +78,7 @@ Status Pool::hold(Block* block, bool* lost, bool patient) {
   if (!alive(*block)) return freed();
   process_->add_hold(block->ref.id);
   bool purged = false;
-  const Status held =
-      patient ? memory_->hold(block->unit, &purged) : memory_->try_hold(block->unit, &purged);
+  const Status held = patient ? memory_->hold(block->unit, &purged) : memory_->try_hold(block->unit, &purged);
   if (!held.ok()) {
     process_->drop_hold(block->ref.id);
     return held;
@@ -202,7 +202,8 @@ Fit Pool::place(uint64_t size, Priority priority, Block* block, uint32_t* busy_u
     place = place_word(u, index, c + 1);
     offset = index * tables_.classes.size_of(c);
   } else {
-    fit = extents_->take(static_cast<uint32_t>(tables_.classes.units_of(size)), priority, unit_tag(Use::kBlock), &u);
+    fit = extents_->take(static_cast<uint32_t>(tables_.classes.units_of(size)), priority,
+                         unit_tag(Use::kBlock), &u);
     place = place_word(u, 0, 0);
   }
   if (fit != Fit::kOk) {
@@ -266,7 +267,8 @@ Status Pool::free(BlockRef ref) {
 Status Pool::free(const Lock& lock, BlockRef ref) {
   Block block;
   bool shared = false;
-  if (ref.id >= tables_.max_blocks || !block_at(ref.id, &block, &shared) || block.ref.generation != ref.generation) {
+  if (ref.id >= tables_.max_blocks || !block_at(ref.id, &block, &shared) ||
+      block.ref.generation != ref.generation) {
     return freed();
   }
   if (doom(ref.id, block, shared) == Fit::kCorrupt) return rebuild(lock);
@@ -313,7 +315,7 @@ Fit Pool::give_room(uint64_t place) {
   if (const uint32_t c = place_class(place); c != 0) {
     return tables_.classes.valid(c - 1) ? slabs_->give(u, c - 1, place_index(place)) : Fit::kCorrupt;
   }
-  if (use_of(tables_.units[u].tag) != Use::kBlock) return Fit::kCorrupt;
+  if (use_of(load_relaxed(&tables_.units[u].tag)) != Use::kBlock) return Fit::kCorrupt;
   bool lost = false;
   return extents_->give(u, memory_->try_hold(u, &lost).ok());
 }
@@ -328,11 +330,10 @@ Fit Pool::sweep_doomed(uint64_t most) {
     const uint32_t first = load_relaxed(&doomed.first);
     if (first == kNil) return Fit::kOk;
     const uint32_t id = first - 1;
-    if (first > tables_.max_blocks || records_.status(id) != BlockStatus::kDoomed ||
-        place_unit(records_.at(id).place) >= tables_.unit_count || !records_.remove(doomed, id)) {
-      return Fit::kCorrupt;
-    }
-    if (held_by_anybody(id, place_unit(records_.at(id).place))) {
+    if (first > tables_.max_blocks || records_.status(id) != BlockStatus::kDoomed) return Fit::kCorrupt;
+    const uint32_t unit = place_unit(load_relaxed(&records_.at(id).place));
+    if (unit >= tables_.unit_count || !records_.remove(doomed, id)) return Fit::kCorrupt;
+    if (held_by_anybody(id, unit)) {
       records_.push_back(doomed, id);
     } else if (release_record(id) == Fit::kCorrupt) {
       return Fit::kCorrupt;

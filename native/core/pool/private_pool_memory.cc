@@ -4,11 +4,17 @@
 #include "core/platform/residency.h"
 
 namespace ashmem_compat {
+namespace {
 
-Result<std::unique_ptr<PoolMemory>> PrivatePoolMemory::over(std::unique_ptr<Region> region, uint64_t annex_size) {
+// More than this comes straight from the kernel, and is aligned as the annex has to be.
+constexpr uint64_t kMapped = uint64_t{64} * 1024;
+
+}  // namespace
+
+Result<std::unique_ptr<PoolMemory>> PrivatePoolMemory::over(std::unique_ptr<Region> region,
+                                                            uint64_t annex_size) {
   std::unique_ptr<PrivatePoolMemory> self(new PrivatePoolMemory(std::move(region), annex_size));
-  // Straight from the kernel, so that it is aligned to pages.
-  self->annex_ = make_zeroed<char>(annex_size < 65536 ? 65536 : annex_size);
+  self->annex_ = make_zeroed<char>(annex_size + kMapped);
   self->units_ = make_zeroed<Unit>(self->unit_count_);
   if (!self->annex_ || !self->units_) {
     errno = ENOMEM;
@@ -67,16 +73,18 @@ bool PrivatePoolMemory::end_read(uint64_t u, const ReadTicket& ticket) {
   return ticket.valid;
 }
 
+// Counts memory, as the region itself takes pages for discarded that were never there.
 uint64_t PrivatePoolMemory::purge(uint64_t u, uint64_t count) {
-  uint64_t total = 0;
+  const uint64_t before = resident();
   lock_.lock();
   for (uint64_t v = u; v < u + count; ++v) {
     if (units_[v].span == 0 || units_[v].holds != 0) continue;
     uint64_t discarded = 0;
-    if (region_->purge(v * unit(), bytes(v), &discarded).ok()) total += discarded;
+    region_->purge(v * unit(), bytes(v), &discarded);
   }
   lock_.unlock();
-  return total;
+  const uint64_t after = resident();
+  return before > after ? before - after : 0;
 }
 
 uint64_t PrivatePoolMemory::resident() {

@@ -54,7 +54,7 @@ class Rebuild {
       case BlockStatus::kShared: break;
     }
     ++t_.head->blocks;
-    t_.head->live += record.size;
+    t_.head->live += load_relaxed(&record.size);
   }
 
   // Whether the record describes a block that is to stay. Its room is taken then.
@@ -73,11 +73,11 @@ class Rebuild {
     if (!t_.classes.valid(c) || size > t_.classes.size_of(c)) return false;
     if (cover_[u] != Cover::kSlab) {
       if (place_index(place) >= t_.classes.slab_blocks(c)) return false;
-      const Priority priority = priority_of(record.priority);
+      const Priority priority = priority_of(load_relaxed(&record.priority));
       if (!cover(u, t_.classes.slab_units(c), Cover::kSlab, slab_tag(c, priority, 0), priority)) return false;
       slabs_.begin(u, c, priority);
     }
-    return tag_class(t_.units[u].tag) == c && slabs_.add(u, c, place_index(place));
+    return tag_class(load_relaxed(&t_.units[u].tag)) == c && slabs_.add(u, c, place_index(place));
   }
 
   bool cover(uint32_t u, uint64_t units, Cover kind, uint32_t tag, Priority priority) {
@@ -91,7 +91,8 @@ class Rebuild {
     t_.units[u + units - 1].foot = static_cast<uint32_t>(units);
     t_.head->used_units += units;
     if (t_.head->units_end <= u) t_.head->units_end = uint64_t{u} + 1;
-    if (memory_.span(u) != units) set_span(u, static_cast<uint32_t>(units), priority);  // somebody has scribbled there
+    if (memory_.span(u) != units)
+      set_span(u, static_cast<uint32_t>(units), priority);  // somebody has scribbled there
     return true;
   }
 
@@ -105,7 +106,7 @@ class Rebuild {
 
   // Gives every unit that no block needs to a free extent, as large as purgers that are at work let it be.
   void look_at_units() {
-    const uint64_t led = t_.head->units_end;
+    const uint64_t led = load_relaxed(&t_.head->units_end);
     uint64_t free_from = t_.unit_count;  // where the free stretch began that is being looked at
     for (uint64_t u = 0; u < t_.unit_count; ++u) {
       if (cover_[u] != Cover::kNothing) {
@@ -125,7 +126,8 @@ class Rebuild {
   }
 
   void free_stretch(uint64_t from, uint64_t to) {
-    const uint64_t led = t_.head->units_end < to ? t_.head->units_end : to;
+    uint64_t led = load_relaxed(&t_.head->units_end);
+    if (led > to) led = to;
     uint64_t start = from;
     for (uint64_t v = from + 1; v < led; ++v) {
       const uint32_t span = memory_.span(v);
@@ -173,7 +175,8 @@ class Rebuild {
 
 }  // namespace
 
-Status rebuild_tables(PoolMemory& memory, const Tables& tables, Slabs& slabs, Extents& extents, Records& records) {
+Status rebuild_tables(PoolMemory& memory, const Tables& tables, Slabs& slabs, Extents& extents,
+                      Records& records) {
   return Rebuild(memory, tables, slabs, extents, records).run();
 }
 

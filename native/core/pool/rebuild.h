@@ -8,7 +8,8 @@ namespace ashmem_compat {
 
 // Under the lock. Frees the blocks whose owner died before it shared them. Records that cannot be true are freed as well: only a peer that
 // overwrites the annex makes such. kSystem: no memory for the map of units, and nothing was done.
-Status rebuild_tables(PoolMemory& memory, const Tables& tables, Slabs& slabs, Extents& extents, Records& records);
+Status rebuild_tables(PoolMemory& memory, const Tables& tables, Slabs& slabs, Extents& extents,
+                      Records& records);
 
 // Asks at most once about each of the owners that it meets.
 class OwnerVerdicts {

@@ -40,7 +40,8 @@ class Records {
   }
 
   void push_front(RecordList& list, uint32_t id) {
-    const uint32_t next = list.first <= t_.max_blocks ? list.first : kNil;
+    uint32_t next = load_relaxed(&list.first);
+    if (next > t_.max_blocks) next = kNil;
     at(id).prev = kNil;
     at(id).next = next;
     if (next != kNil) {
@@ -52,7 +53,8 @@ class Records {
     ++list.count;
   }
   void push_back(RecordList& list, uint32_t id) {
-    const uint32_t prev = list.last <= t_.max_blocks ? list.last : kNil;
+    uint32_t prev = load_relaxed(&list.last);
+    if (prev > t_.max_blocks) prev = kNil;
     at(id).next = kNil;
     at(id).prev = prev;
     (prev != kNil ? at(prev - 1).next : list.first) = id + 1;

@@ -17,7 +17,8 @@ class SizeClasses {
  public:
   SizeClasses() = default;
   explicit SizeClasses(uint64_t unit) : unit_(unit), shift_(0) {
-    while ((uint64_t{512} << shift_) < unit) ++shift_;  // class 0 is unit / 64 at least, 64 bytes where units are 4 KiB
+    while ((uint64_t{512} << shift_) < unit)
+      ++shift_;  // class 0 is unit / 64 at least, 64 bytes where units are 4 KiB
     for (uint32_t c = 0; c < kMaxClasses; ++c) units_[c] = static_cast<uint8_t>(choose_units(c));
   }
 

@@ -21,13 +21,17 @@ class Slabs {
 
  private:
   UnitInfo& at(uint32_t u) const { return t_.units[u]; }
-  void link(uint32_t u);
-  bool unlink(uint32_t u);
-  bool is_slab(uint32_t u, uint32_t c) const {
-    const uint32_t tag = load_relaxed(&at(u).tag);
-    return use_of(tag) == Use::kSlab && tag_class(tag) == c && tag_priority(tag) <= 2 &&
-           uint64_t{u} + t_.classes.slab_units(c) <= t_.unit_count;
+  uint32_t& list_of(uint32_t c, Priority priority) const {
+    return t_.head->slabs[static_cast<uint32_t>(priority)][c];
   }
+  void link(uint32_t u, uint32_t c, Priority priority);
+  bool unlink(uint32_t u, uint32_t c, Priority priority);
+  bool has_units(uint32_t u, uint32_t c) const { return t_.classes.slab_units(c) <= t_.unit_count - u; }
+  // A tag was read once: what it says may be something else by the next time.
+  bool is_slab(uint32_t u, uint32_t tag, uint32_t c) const {
+    return use_of(tag) == Use::kSlab && tag_class(tag) == c && has_units(u, c);
+  }
+  bool mark(uint32_t u, uint32_t c, uint32_t index, uint32_t* used);
   bool find_free(uint32_t u, uint32_t c, uint32_t* index) const;
 
   PoolMemory& memory_;

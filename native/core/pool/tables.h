@@ -37,22 +37,23 @@ struct PoolHead {
   uint64_t blocks;
   uint64_t live;        // bytes
   uint64_t used_units;  // of extents that are not free
-  uint64_t unmerged;    // rooms that were freed while a purger was in the way of joining them with their neighbours
+  uint64_t
+      unmerged;  // rooms that were freed while a purger was in the way of joining them with their neighbours
   RecordList free, owned, doomed;
   uint64_t bin_map[4];
   uint32_t bins[kBins];
   uint32_t slabs[3][kMaxClasses];  // with room, by priority and class
 };
-constexpr uint64_t kPoolHeadSize = 4096;
+constexpr uint64_t kPoolHeadSize = uint64_t{4} * 1024;
 static_assert(sizeof(PoolHead) <= kPoolHeadSize, "docs/pool.md");
 
 enum class BlockStatus : uint32_t { kFree = 0, kOwned = 1, kShared = 2, kDoomed = 3 };
 
 struct BlockRecord {
-  uint64_t state;  // generation of the record in the upper half, BlockStatus in the lower
-  uint64_t owner;  // of an OWNED block: PoolMemory::me() of who allocated it
-  uint64_t place;  // unit | index in the slab << 32 | class + 1 << 48; class + 1 = 0: an extent of its own
-  uint64_t size;   // bytes asked for
+  uint64_t state;   // generation of the record in the upper half, BlockStatus in the lower
+  uint64_t owner;   // of an OWNED block: PoolMemory::me() of who allocated it
+  uint64_t place;   // unit | index in the slab << 32 | class + 1 << 48; class + 1 = 0: an extent of its own
+  uint64_t size;    // bytes asked for
   uint32_t filled;  // generation of the extent as of when the bytes were last good
   uint32_t priority;
   uint32_t next, prev;  // derived: of the free, the owned or the doomed

@@ -106,17 +106,21 @@ int main(int argc, char** argv) {
         if (!run.step(capacity / 100 * 60)) ++full;
       }
       clock_gettime(CLOCK_MONOTONIC, &to);
-      ns += static_cast<double>(to.tv_sec - from.tv_sec) * 1e9 + static_cast<double>(to.tv_nsec - from.tv_nsec);
+      ns +=
+          static_cast<double>(to.tv_sec - from.tv_sec) * 1e9 + static_cast<double>(to.tv_nsec - from.tv_nsec);
       const double wasted = run.wasted();
       if (part > 0 && wasted > most) most = wasted;
     }
     const double wasted = run.wasted();
     double aim = 0.6 * static_cast<double>(capacity);
     while (run.step(static_cast<uint64_t>(aim))) aim += 1e-5 * static_cast<double>(capacity);
-    printf("%-12s wasted %5.2f %% (at most %5.2f %%)   full at %5.1f %%, without room for %llu bytes   %4.0f ns   refused before %llu\n",
-           sizes.name, wasted * 100, most * 100, 100 * static_cast<double>(run.live()) / static_cast<double>(capacity),
-           static_cast<unsigned long long>(run.last()), ns / static_cast<double>(operations) * 2,
-           static_cast<unsigned long long>(full));
+    printf(
+        "%-12s wasted %5.2f %% (at most %5.2f %%)   full at %5.1f %%, without room for %llu bytes   %4.0f ns "
+        "  refused before %llu\n",
+        sizes.name, wasted * 100, most * 100,
+        100 * static_cast<double>(run.live()) / static_cast<double>(capacity),
+        static_cast<unsigned long long>(run.last()), ns / static_cast<double>(operations) * 2,
+        static_cast<unsigned long long>(full));
     good = good && wasted <= 0.15 && most <= 0.15;
   }
   return good ? 0 : 1;

@@ -1,4 +1,4 @@
-#include "addon/window.h"
+#include "addon/array_buffer.h"
 
 namespace ashmem_compat::addon {
 namespace {
@@ -19,8 +19,9 @@ void drop_buffer_hold(napi_env env, void*, void* hint) {
 
 }  // namespace
 
-napi_value window_of(napi_env env, const std::shared_ptr<Mapping>& mapping, uint64_t offset, uint64_t length,
-                     bool uncharges) {
+napi_value array_buffer_over(napi_env env, const std::shared_ptr<Mapping>& mapping, uint64_t offset,
+                             uint64_t length, bool uncharges) {
+  if (offset > mapping->length() || length > mapping->length() - offset) return nullptr;
   const int64_t charge = uncharges ? static_cast<int64_t>(length) : 0;
   auto* by_store = new BufferHold{mapping, charge};
   napi_value buffer = nullptr;
