@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { NativeCache } from './cache/native-types.ts';
 import type { NativeChannel } from './channel/native-types.ts';
 import { AshmemError, type ErrorCode, rangeError } from './errors.ts';
+import type { NativeLook } from './look/native-types.ts';
 import type { NativePool } from './pool/native-types.ts';
 import type { NativePressure } from './pressure/native-types.ts';
 import type { NativeReclaim } from './reclaim/native-types.ts';
@@ -98,7 +99,7 @@ const codes: readonly (ErrorCode | undefined)[] = [
 const { addon, found } = load();
 
 export const native: Native = addon;
-export type { found };
+export { found };
 
 native.setErrorFactory((index, errno, syscall, detail) => {
   const code = codes[index] ?? 'ERR_SYSTEM';

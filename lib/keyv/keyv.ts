@@ -18,7 +18,8 @@ export interface KeyvVolatileOptions {
  */
 export class KeyvVolatile extends EventEmitter {
   readonly cache: VolatileCache;
-  readonly opts: { dialect: 'ashmem-compat'; cache: VolatileCache };
+  /** Keyv goes through the keys of those adapters alone whose dialect it knows by name; nothing else of it is asked. */
+  readonly opts: { dialect: string; url: string; cache: VolatileCache };
   /** Set by Keyv, which puts it in front of each key as well. */
   namespace?: string | undefined;
   readonly #own: boolean;
@@ -31,7 +32,7 @@ export class KeyvVolatile extends EventEmitter {
     this.#own = !(cache instanceof VolatileCache);
     this.cache = cache instanceof VolatileCache ? cache : VolatileCache.create(cache);
     this.#priority = options.priority ?? 'normal';
-    this.opts = { dialect: 'ashmem-compat', cache: this.cache };
+    this.opts = { dialect: 'redis', url: '', cache: this.cache };
   }
 
   async get(key: string): Promise<string | undefined> {
@@ -51,12 +52,9 @@ export class KeyvVolatile extends EventEmitter {
   /** `ttl` in milliseconds. A value that is not text is kept as its JSON. */
   async set(key: string, value: unknown, ttl?: number): Promise<boolean> {
     const bytes = Buffer.from(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
-    const life = ttl === undefined ? 0 : Math.ceil(ttl);
-    if (ttl !== undefined && life <= 0) {
-      if (ttl < 0) this.cache.delete(key);
-      if (ttl < 0) return true;
-    }
-    this.cache.set(key, bytes, { priority: this.#priority, ttl: life });
+    // Keyv's own time is in the value; the cache's makes room when it is over. 0 is for ever, to both.
+    if (ttl !== undefined && ttl < 0) this.cache.delete(key);
+    else this.cache.set(key, bytes, { priority: this.#priority, ttl: Math.ceil(ttl ?? 0) });
     return true;
   }
 

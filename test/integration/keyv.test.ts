@@ -7,13 +7,14 @@ import Keyv from 'keyv';
 import { VolatileCache } from '../../lib/index.ts';
 import { KeyvVolatile } from '../../lib/keyv/keyv.ts';
 
-// Keyv's suite is written for vitest, of which it uses it(), beforeEach() and expect().
+// Keyv's suite is written for vitest, of which it uses it(), beforeEach(), afterEach() and expect().
 vitestChai.use(JestChaiExpect);
 vitestChai.use(JestExtend);
 const tools = { expect: vitestChai.expect };
 const vitest = {
   it: (name: string, test: (tools: object) => unknown) => it(name, () => test(tools) as Promise<void>),
   beforeEach: (test: (tools: object) => unknown) => beforeEach(() => test(tools) as Promise<void>),
+  afterEach: (test: (tools: object) => unknown) => afterEach(() => test(tools) as Promise<void>),
   expect: vitestChai.expect,
 } as never;
 
