@@ -34,7 +34,10 @@ describe('an entry as a body', () => {
     return {
       port,
       url: `http://127.0.0.1:${port}/`,
-      close: () => void server.closeAllConnections() ?? server.close(),
+      close: () => {
+        server.closeAllConnections();
+        server.close();
+      },
     };
   }
   const ways: [string, (response: ServerResponse) => void][] = [

@@ -10,12 +10,28 @@ import { KeyvVolatile } from '../../lib/keyv/keyv.ts';
 // Keyv's suite is written for vitest, of which it uses it(), beforeEach(), afterEach() and expect().
 vitestChai.use(JestChaiExpect);
 vitestChai.use(JestExtend);
-const tools = { expect: vitestChai.expect };
+/** Runs one of its tests, which may say how many times it is going to expect something. */
+async function counted(test: (tools: object) => unknown): Promise<void> {
+  let count = 0;
+  let wanted: number | undefined;
+  const counting = Object.assign(
+    (value: unknown) => {
+      count++;
+      return vitestChai.expect(value);
+    },
+    {
+      assertions: (number: number) => {
+        wanted = number;
+      },
+    },
+  );
+  await test({ expect: counting });
+  if (wanted !== undefined) expect(count).to.equal(wanted);
+}
 const vitest = {
-  it: (name: string, test: (tools: object) => unknown) => it(name, () => test(tools) as Promise<void>),
-  beforeEach: (test: (tools: object) => unknown) => beforeEach(() => test(tools) as Promise<void>),
-  afterEach: (test: (tools: object) => unknown) => afterEach(() => test(tools) as Promise<void>),
-  expect: vitestChai.expect,
+  it: (name: string, test: (tools: object) => unknown) => it(name, () => counted(test)),
+  beforeEach: (test: (tools: object) => unknown) => beforeEach(() => counted(test)),
+  afterEach: (test: (tools: object) => unknown) => afterEach(() => counted(test)),
 } as never;
 
 describe('a storage adapter for Keyv', () => {
