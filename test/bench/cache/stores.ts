@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
-import { check, countOf, keyOf, valueOf } from './values.ts';
+import { check, countOf, keyOf, makeValue } from './values.ts';
 
 /** One process's way to the values. */
 export interface Client {
@@ -61,7 +61,7 @@ export async function createStore(name: Name, size: number, count = countOf(size
       backend: 'memfd',
       reclaimer: false,
     });
-    for (let i = 0; i < count; i++) cache.set(keyOf(i), valueOf(i, size));
+    for (let i = 0; i < count; i++) cache.set(keyOf(i), makeValue(i, size));
     return {
       fds: [cache.fd],
       word: '',
@@ -73,7 +73,7 @@ export async function createStore(name: Name, size: number, count = countOf(size
     const { open } = await import('lmdb');
     const folder = mkdtempSync(`${existsSync('/dev/shm') ? '/dev/shm' : tmpdir()}/ashmem-bench-`);
     const db = open({ path: folder, encoding: 'binary', mapSize: 2 ** 30 });
-    for (let i = 0; i < count; i++) db.put(keyOf(i), valueOf(i, size));
+    for (let i = 0; i < count; i++) db.put(keyOf(i), makeValue(i, size));
     await db.flushed;
     const { statSync } = await import('node:fs');
     const close = async () => {
@@ -98,7 +98,7 @@ export async function createStore(name: Name, size: number, count = countOf(size
     const { createClient } = await import('redis');
     const client = createClient({ socket: { path: store.word, tls: false } });
     await client.connect();
-    for (let i = 0; i < count; i++) await client.set(keyOf(i), valueOf(i, size));
+    for (let i = 0; i < count; i++) await client.set(keyOf(i), makeValue(i, size));
     await client.close();
     return store;
   }
@@ -112,7 +112,7 @@ export async function createStore(name: Name, size: number, count = countOf(size
     ...(process.getuid?.() === 0 ? ['-u', 'root'] : []),
   ]);
   const client = await memcached(store.word);
-  for (let i = 0; i < count; i++) await client.set(keyOf(i), valueOf(i, size));
+  for (let i = 0; i < count; i++) await client.set(keyOf(i), makeValue(i, size));
   client.close();
   return store;
 }
@@ -178,7 +178,7 @@ export async function openStore(name: Name, word: string, size: number): Promise
     const { LRUCache } = await import('lru-cache');
     const max = Number(word);
     const cache = new LRUCache<string, Buffer>({ max });
-    for (let i = 0; i < max; i++) cache.set(keyOf(i), valueOf(i, size));
+    for (let i = 0; i < max; i++) cache.set(keyOf(i), makeValue(i, size));
     return { get: (i) => check(cache.get(keyOf(i))!, i, size), close() {} };
   }
   if (name === 'lmdb') {

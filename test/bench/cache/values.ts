@@ -1,5 +1,5 @@
 /** What is kept under key `i`: every value differs, and tells at both ends which one it is. */
-export function valueOf(i: number, size: number): Buffer {
+export function makeValue(i: number, size: number): Buffer {
   const value = Buffer.alloc(size, i & 255);
   value.writeUInt32LE(i, 0);
   value.writeUInt32LE(~i >>> 0, size - 4);

@@ -5,14 +5,14 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createStore, type Name } from '../cache/stores.ts';
-import { countOf, valueOf } from '../cache/values.ts';
+import { countOf, makeValue } from '../cache/values.ts';
 
-const [name, sizeText, processesText, milliseconds, countText] = process.argv.slice(2) as [Name, ...string[]];
+const [kind, sizeText, processesText, milliseconds, countText] = process.argv.slice(2) as [Name, ...string[]];
 const size = Number(sizeText);
 const count = Number(countText) || countOf(size);
-const store = await createStore(name, size, count);
+const store = await createStore(kind, size, count);
 const worker = fileURLToPath(new URL('../cache/worker.ts', import.meta.url));
-const values = name === 'messages' ? Array.from({ length: count }, (_, i) => valueOf(i, size)) : [];
+const values = kind === 'messages' ? Array.from({ length: count }, (_, i) => makeValue(i, size)) : [];
 
 interface Outcome {
   gets: number;
@@ -23,7 +23,7 @@ interface Outcome {
 }
 
 const workers = Array.from({ length: Number(processesText) }, (_, i) => {
-  const args = [name, store.word, size, milliseconds, i + 1, count].map(String);
+  const args = [kind, store.word, size, milliseconds, i + 1, count].map(String);
   const child = fork(worker, args, {
     execArgv: ['--expose-gc', '--import', 'tsx'],
     serialization: 'advanced',
@@ -52,7 +52,7 @@ const memory =
   outcomes.reduce((sum, outcome) => sum + outcome.memory, 0) +
   (store.file?.() ?? 0) +
   (store.server === undefined ? 0 : pss(store.server)) +
-  (name === 'messages' ? count * size : 0);
+  (kind === 'messages' ? count * size : 0);
 for (const { child } of workers) {
   child.send('end');
   await once(child, 'exit');
@@ -61,11 +61,11 @@ await store.close();
 const mean = outcomes.reduce((sum, { took, gets }) => sum + took / gets, 0) / outcomes.length;
 console.log(
   JSON.stringify({
-    [`${name} mean`]: [mean],
-    [`${name} p50`]: outcomes.map(({ p50 }) => p50),
-    [`${name} p99`]: outcomes.map(({ p99 }) => p99),
-    [`${name} rate`]: [outcomes.reduce((sum, { took, gets }) => sum + (gets / took) * 1e9, 0)],
-    [`${name} memory`]: [memory],
+    [`${kind} mean`]: [mean],
+    [`${kind} p50`]: outcomes.map(({ p50 }) => p50),
+    [`${kind} p99`]: outcomes.map(({ p99 }) => p99),
+    [`${kind} rate`]: [outcomes.reduce((sum, { took, gets }) => sum + (gets / took) * 1e9, 0)],
+    [`${kind} memory`]: [memory],
   }),
 );
 process.exit(0);
