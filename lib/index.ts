@@ -1,3 +1,4 @@
+export { type EntryStreamOptions, type EntryTarget, entryStream, sendEntry } from './cache/entry-stream.ts';
 export { MAX_KEY_BYTES } from './cache/key.ts';
 export type {
   CacheAttachOptions,
@@ -25,6 +26,7 @@ export { closeFds } from './channel/fds.ts';
 export type { Json } from './channel/json.ts';
 export { MAX_MESSAGE_BYTES, MAX_MESSAGE_FDS, MAX_PATH_BYTES } from './channel/limits.ts';
 export { AshmemError, type ErrorCode } from './errors.ts';
+export { type Measured, type PrometheusOptions, prometheus } from './metrics/prometheus.ts';
 export type { Block } from './pool/block.ts';
 export type { PoolAttachOptions, PoolOptions } from './pool/options.ts';
 export { type PoolStats, VolatilePool } from './pool/volatile-pool.ts';

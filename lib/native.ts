@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { NativeCache } from './cache/native-types.ts';
 import type { NativeChannel } from './channel/native-types.ts';
 import { AshmemError, type ErrorCode, rangeError } from './errors.ts';
+import type { NativeLook } from './look/native-types.ts';
 import type { NativePool } from './pool/native-types.ts';
 import type { NativePressure } from './pressure/native-types.ts';
 import type { NativeReclaim } from './reclaim/native-types.ts';
@@ -17,7 +18,8 @@ export interface Native
     NativeChannel,
     NativeProbe,
     NativeReclaim,
-    NativePressure {
+    NativePressure,
+    NativeLook {
   setErrorFactory(
     make: (code: number, errno: number, syscall: string | undefined, detail: string | undefined) => Error,
   ): void;

@@ -12,6 +12,20 @@ const commands: ReadonlyMap<string, { summary: string; load(): Promise<Command> 
     },
   ],
   [
+    'inspect',
+    {
+      summary: 'tell all of a region, pool or cache, without attaching to it',
+      load: async () => (await import('./inspect.ts')).inspectCommand,
+    },
+  ],
+  [
+    'pin',
+    {
+      summary: 'keep a region or a cache in memory, from outside',
+      load: async () => (await import('./pin.ts')).pinCommand,
+    },
+  ],
+  [
     'pressure',
     {
       summary: 'show what each source says of memory, as it changes',
@@ -19,10 +33,38 @@ const commands: ReadonlyMap<string, { summary: string; load(): Promise<Command> 
     },
   ],
   [
+    'ps',
+    {
+      summary: 'list the regions, pools and caches of all processes',
+      load: async () => (await import('./ps.ts')).psCommand,
+    },
+  ],
+  [
+    'purge',
+    {
+      summary: 'discard what nobody holds of a region or a cache',
+      load: async () => (await import('./purge.ts')).purgeCommand,
+    },
+  ],
+  [
     'reclaim',
     {
       summary: 'take the memory of a process out of memory; its contents are kept',
       load: async () => (await import('./reclaim.ts')).reclaimCommand,
+    },
+  ],
+  [
+    'top',
+    {
+      summary: 'show what ps shows, again and again',
+      load: async () => (await import('./top.ts')).topCommand,
+    },
+  ],
+  [
+    'unpin',
+    {
+      summary: 'end what pin holds',
+      load: async () => (await import('./unpin.ts')).unpinCommand,
     },
   ],
 ]);

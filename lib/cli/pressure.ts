@@ -1,11 +1,10 @@
-import { once } from 'node:events';
-import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { native } from '../native.ts';
 import type { NativeGauge } from '../pressure/native-types.ts';
 import { levelOf } from '../pressure/state.ts';
 import { type Command, UsageError } from './command.ts';
 import { pressureTable } from './pressure-table.ts';
+import { repeat } from './repeat.ts';
 
 const help = `Usage: ashmem-compat pressure [options]
 
@@ -45,37 +44,15 @@ function asJson(gauges: readonly NativeGauge[]): string {
   return JSON.stringify({ time, gauges: gauges.map((gauge) => ({ ...gauge, level: levelOf(gauge) })) });
 }
 
-/** Ends when somebody wants it to: Ctrl-C, or nobody reads any more. */
-function ending(): AbortSignal {
-  const controller = new AbortController();
-  process.once('SIGINT', () => controller.abort());
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    controller.abort();
-  });
-  return controller.signal;
-}
-
 async function run(args: string[]): Promise<number> {
   const values = parse(args);
   const interval = atLeastOne('--interval', values.interval);
   const looks = values.count === undefined ? Number.POSITIVE_INFINITY : atLeastOne('--count', values.count);
-  const signal = ending();
-  const { stdout } = process;
-  const inPlace = stdout.isTTY === true && !values.json;
-  let lines = 0;
-  for (let look = 0; look < looks && !signal.aborted; look++) {
-    if (look > 0) await wait(interval, undefined, { signal }).catch(() => {});
-    if (signal.aborted) break;
+  const inPlace = process.stdout.isTTY === true && !values.json;
+  await repeat({ interval, looks, inPlace, between: values.json ? '' : '\n' }, (width) => {
     const gauges = native.lookAtPressure();
-    let text = values.json
-      ? asJson(gauges)
-      : pressureTable(gauges, inPlace && stdout.columns > 0 ? stdout.columns : undefined);
-    if (inPlace && lines > 0) text = `\x1b[${lines}A\x1b[J${text}`;
-    else if (look > 0 && !values.json) text = `\n${text}`;
-    lines = gauges.length + 1;
-    if (!stdout.write(`${text}\n`)) await once(stdout, 'drain', { signal }).catch(() => {});
-  }
+    return values.json ? asJson(gauges) : pressureTable(gauges, width);
+  });
   return 0;
 }
 

@@ -40,6 +40,7 @@ void register_channel(Napi::Env env, Napi::Object exports);
 void register_optimistic(Napi::Env env, Napi::Object exports);
 void register_pool(Napi::Env env, Napi::Object exports);
 void register_pressure(Napi::Env env, Napi::Object exports);
+void register_others(Napi::Env env, Napi::Object exports);
 void register_probe(Napi::Env env, Napi::Object exports);
 void register_reclaim(Napi::Env env, Napi::Object exports);
 void register_cache(Napi::Env env, Napi::Object exports);

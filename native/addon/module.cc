@@ -15,6 +15,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_probe(env, exports);
   register_pressure(env, exports);
   register_reclaim(env, exports);
+  register_others(env, exports);
   register_cache(env, exports);
   return exports;
 }

@@ -33,6 +33,9 @@
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
 #ifndef SYS_process_madvise
 #define SYS_process_madvise 440
 #endif
@@ -118,6 +121,8 @@ int raw_memfd_create(const char* name, unsigned flags) {
 ssize_t raw_getrandom(void* buffer, size_t size) {
   return syscall(SYS_getrandom, buffer, size, 1 /* GRND_NONBLOCK */);
 }
+
+int raw_pidfd_getfd(int pidfd, int fd) { return static_cast<int>(syscall(SYS_pidfd_getfd, pidfd, fd, 0)); }
 
 int raw_pidfd_open(pid_t pid, unsigned flags) {
   return static_cast<int>(syscall(SYS_pidfd_open, pid, flags));

@@ -17,6 +17,8 @@ ssize_t raw_getrandom(void* buffer, size_t size);
 
 // pidfd_open(2), Linux 5.3. Not for a thread that may be under a seccomp filter: ask by try_call first.
 int raw_pidfd_open(pid_t pid, unsigned flags);
+// pidfd_getfd(2), Linux 5.6: a descriptor of our own for the open file that is `fd` there, close-on-exec. The same goes for it.
+int raw_pidfd_getfd(int pidfd, int fd);
 // process_madvise(2), Linux 5.10. The bytes advised, or -1. The same goes for it.
 ssize_t raw_process_madvise(int pidfd, const iovec* ranges, size_t count, int advice, unsigned flags);
 
