@@ -31,7 +31,7 @@ export interface Run {
   holders: number[];
 }
 
-const CHUNK = 65536;
+const CHUNK = 2 ** 16;
 /** Larger regions are not counted: 256 GiB of the smallest units. Whoever can write a header could keep us busy for ever. */
 export const MOST_UNITS = 2 ** 26;
 
