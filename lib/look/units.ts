@@ -142,7 +142,8 @@ export function countUnits(
       run.length += length;
     } else {
       if (run) onRun(run);
-      run = { offset, length, state, holders };
+      // A list of its own: this one is written to again.
+      run = { offset, length, state, holders: [...holders] };
     }
   }
   if (run) onRun?.(run);
