@@ -7,7 +7,7 @@ export interface EntryStreamOptions {
   start?: number;
   /** One behind the last. Default: the size. */
   end?: number;
-  /** Bytes of a piece. Default: 65536. */
+  /** Bytes of a piece. Default: 64 KiB. */
   pieceSize?: number;
 }
 
@@ -20,7 +20,7 @@ export interface EntryStreamOptions {
  */
 export function entryStream(entry: CacheEntry, options: EntryStreamOptions = {}): Readable {
   if (typeof entry !== 'object' || entry === null) throw typeError('entry', 'an entry of a cache', entry);
-  const { start = 0, end = entry.size, pieceSize = 65536 } = options;
+  const { start = 0, end = entry.size, pieceSize = 2 ** 16 } = options;
   const whole = [start, end, pieceSize].every(Number.isSafeInteger);
   if (!whole || start < 0 || end < start || end > entry.size || pieceSize < 1) {
     throw rangeError(`start, end and pieceSize must be integers within the ${entry.size} bytes of the entry`);

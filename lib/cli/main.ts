@@ -42,7 +42,7 @@ const commands: ReadonlyMap<string, { summary: string; load(): Promise<Command> 
   [
     'purge',
     {
-      summary: 'discard what nobody holds of a region or a cache',
+      summary: 'discard what nobody holds of a region, pool or cache',
       load: async () => (await import('./purge.ts')).purgeCommand,
     },
   ],

@@ -5,7 +5,7 @@ import { size } from './size.ts';
 
 const help = `Usage: ashmem-compat purge PID FD [options]
 
-Discards, now, what no living process holds of a region or a cache. Whoever pins it next is told. This attaches to it for a moment.
+Discards, now, what no living process holds of a region, a pool or a cache. Whoever pins it next is told. This attaches to it for a moment.
 
   --offset BYTES  of a region: only from here on; whole units
   --length BYTES  only so many

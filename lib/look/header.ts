@@ -106,13 +106,13 @@ export function parseHeader(bytes: Buffer, fileSize: number): Header | undefined
   const nameLength = bytes.readUInt32LE(112);
   const kind = bytes.readUInt32LE(408);
   const annexSize = number(432);
-  if (size < 1 || size > fileSize || granularity < 4096 || granularity > fileSize) return undefined;
+  if (size < 1 || size > fileSize || granularity < HEADER_BYTES || granularity > fileSize) return undefined;
   if (!Number.isInteger(Math.log2(granularity)) || annexSize > fileSize) return undefined;
   if (slotCount < 1 || slotCount > 1020 || nameLength > 249 || kind >= kinds.length) return undefined;
   const t = tables(size, granularity, slotCount, kind, annexSize);
   const rest = fileSize - t.end - HEADER_BYTES;
   // The file ends at a page, and the largest page that there is has 64 KiB.
-  if (!Number.isSafeInteger(t.end) || rest < 0 || rest >= 65536) return undefined;
+  if (!Number.isSafeInteger(t.end) || rest < 0 || rest >= 2 ** 16) return undefined;
   const stored = [number(32), bytes.readUInt32LE(44), ...[48, 56, 64, 72, 80, 88, 368, 416, 424].map(number)];
   const expected = [
     t.unitCount,

@@ -2,6 +2,7 @@
 
 import { VolatileCache } from '../cache/volatile-cache.ts';
 import { AshmemError } from '../errors.ts';
+import { VolatilePool } from '../pool/volatile-pool.ts';
 import { SharedRegion } from '../region/shared-region.ts';
 import { openRegion, withRegionFd } from './open.ts';
 import { detailsOf } from './report.ts';
@@ -17,9 +18,14 @@ export function purgeFrom(pid: number, fd: number, offset?: number, length?: num
   const { kind } = kindOf(pid, fd);
   const isRange = offset !== undefined || length !== undefined;
   return withRegionFd(pid, fd, (own) => {
-    if (kind === 'pool') throw new AshmemError('ERR_NOT_SUPPORTED', 'a pool is purged by its own processes');
+    if (kind !== 'region' && isRange) {
+      throw new AshmemError('ERR_NOT_SUPPORTED', `a ${kind} has no ranges: it is purged whole`);
+    }
+    if (kind === 'pool') {
+      using pool = VolatilePool.fromFd(own, { reclaimer: false });
+      return pool.purge();
+    }
     if (kind === 'cache') {
-      if (isRange) throw new AshmemError('ERR_NOT_SUPPORTED', 'a cache has no ranges: it is purged whole');
       using cache = VolatileCache.fromFd(own, { reclaimer: false });
       return cache.purge();
     }

@@ -31,7 +31,7 @@ export interface Run {
   holders: number[];
 }
 
-const CHUNK = 65536;
+const CHUNK = 2 ** 16;
 /** Larger regions are not counted: 256 GiB of the smallest units. Whoever can write a header could keep us busy for ever. */
 export const MOST_UNITS = 2 ** 26;
 
@@ -142,7 +142,8 @@ export function countUnits(
       run.length += length;
     } else {
       if (run) onRun(run);
-      run = { offset, length, state, holders };
+      // A list of its own: this one is written to again.
+      run = { offset, length, state, holders: [...holders] };
     }
   }
   if (run) onRun?.(run);

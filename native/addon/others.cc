@@ -40,13 +40,16 @@ bool may_compare() {
 Status taking_failed(const char* syscall) {
   switch (errno) {
     case ESRCH: return Status::System(syscall, Code::kNoSuchProcess, "no process has this pid");
-    case EPERM: return Status::System(syscall, Code::kNotPermitted, "this takes the rights of a debugger of the process");
+    case EPERM:
+      return Status::System(syscall, Code::kNotPermitted,
+                            "this takes the rights of a debugger of the process");
     default: return Status::System(syscall);
   }
 }
 
 Result<Fd> take(int32_t pid, int fd) {
-  if (!may_take()) return Status::Of(Code::kNotSupported, "pidfd_getfd(2) takes Linux 5.6, and a filter that allows it");
+  if (!may_take())
+    return Status::Of(Code::kNotSupported, "pidfd_getfd(2) takes Linux 5.6, and a filter that allows it");
   const Fd pidfd(raw_pidfd_open(pid, 0));
   if (!pidfd.valid()) return taking_failed("pidfd_open");
   Fd taken(raw_pidfd_getfd(pidfd.get(), fd));

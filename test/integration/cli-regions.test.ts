@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { expect } from 'chai';
-import { probe, SharedRegion, VolatileCache } from '../../lib/index.ts';
+import { probe, SharedRegion, VolatileCache, VolatilePool } from '../../lib/index.ts';
 import { nodePeer, Remote } from '../helpers/region-processes.ts';
 import { runProgram } from '../helpers/run-program.ts';
 
@@ -132,6 +132,25 @@ for (const { name: backend } of sharable as { name: 'memfd' | 'ashmem' }[]) {
       const { code, output } = await run('pin', me, String(region.fd), '--seconds', '1', '--json');
       expect({ code, output }).to.deep.equal({ code: 0, output: `{"held":${8 * page - 1},"lost":0}\n` });
       expect(region.pinStatus()).to.equal('unpinned');
+    });
+
+    it('a pool is shown by its extents, and purged but for what is held', async () => {
+      using pool = VolatilePool.create({ name: 'of-pools', capacity: 2 ** 22, backend });
+      const held = pool.alloc(100000);
+      const left = pool.alloc(200000);
+      left.unpin();
+      const seen = await json('inspect', me, String(pool.fd));
+      expect(seen).to.include({ kind: 'pool', name: 'of-pools' });
+      expect(seen.pinned).to.be.within(100000, 200000);
+      expect(seen.pinned + seen.unpinned).to.equal(seen.size);
+      expect(seen.extents).to.be.at.least(2);
+      expect((await json('purge', me, String(pool.fd))).discarded).to.be.at.least(200000);
+      expect(left.pin()).to.equal('purged');
+      held.unpin();
+      expect(held.pin()).to.equal('kept');
+      const refused = await run('pin', me, String(pool.fd));
+      expect(refused.code).to.equal(1);
+      expect(refused.errors).to.include('ERR_NOT_SUPPORTED');
     });
 
     it('pin and purge of a cache', async () => {

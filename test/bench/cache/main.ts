@@ -20,7 +20,7 @@ const sizes = [KIB, 64 * KIB, 4096 * KIB];
 const sizeName = (size: number) => (size < 2 ** 20 ? `${size / KIB} KiB` : `${size / 2 ** 20} MiB`);
 const results: Result[] = [];
 const rateAt: Record<number, Series> = {};
-const meanAt: Record<number, Series> = {};
+const costAt: Record<number, Series> = {};
 
 /** How many times dearer than ours a get of theirs has to be. */
 const bars: Record<string, { atLeast: number }> = { lmdb: { atLeast: 3 }, redis: { atLeast: 20 } };
@@ -31,10 +31,10 @@ for (const size of sizes) {
     const of = (name: string, what: string) => all[`${name} ${what}`]!;
     const where = `${sizeName(size)}, ${processes} ${processes === 1 ? 'process' : 'processes'}`;
     if (size === 64 * KIB) rateAt[processes] = of('cache', 'rate');
-    if (processes === 1) meanAt[size] = of('cache', 'mean');
-    for (const what of ['p50', 'p99', 'mean'] as const) {
+    if (processes === 1) costAt[size] = of('cache', 'cost');
+    for (const what of ['p50', 'p99', 'cost'] as const) {
       for (const name of names.slice(1)) {
-        const isBar = what === 'mean' && size === 64 * KIB && processes === 1;
+        const isBar = what === 'cost' && size === 64 * KIB && processes === 1;
         // Of lru-cache our cost in theirs; of the others theirs in ours.
         const row =
           name === 'lru-cache'
@@ -64,8 +64,8 @@ results.push(
   compared(
     'get 4 MiB: in 64 KiB ones',
     'ns',
-    meanAt[4096 * KIB]!,
-    { what: '64 KiB', series: meanAt[64 * KIB]! },
+    costAt[4096 * KIB]!,
+    { what: '64 KiB', series: costAt[64 * KIB]! },
     { atMost: 1.5 },
   ),
   compared(

@@ -161,6 +161,14 @@ async function memcached(path: string) {
   };
 }
 
+/** Loads a store's code. */
+export async function load(name: Name): Promise<void> {
+  if (name === 'cache') await import('../../../lib/index.ts');
+  else if (name === 'lru-cache') await import('lru-cache');
+  else if (name === 'lmdb') await import('lmdb');
+  else if (name === 'redis') await import('redis');
+}
+
 /** In a worker. */
 export async function openStore(name: Name, word: string, size: number): Promise<Client> {
   if (name === 'cache') {

@@ -17,6 +17,7 @@ const values = kind === 'messages' ? Array.from({ length: count }, (_, i) => mak
 interface Outcome {
   gets: number;
   took: number;
+  cost: number;
   p50: number;
   p99: number;
   memory: number;
@@ -58,10 +59,9 @@ for (const { child } of workers) {
   await once(child, 'exit');
 }
 await store.close();
-const mean = outcomes.reduce((sum, { took, gets }) => sum + took / gets, 0) / outcomes.length;
 console.log(
   JSON.stringify({
-    [`${kind} mean`]: [mean],
+    [`${kind} cost`]: outcomes.map(({ cost }) => cost),
     [`${kind} p50`]: outcomes.map(({ p50 }) => p50),
     [`${kind} p99`]: outcomes.map(({ p99 }) => p99),
     [`${kind} rate`]: [outcomes.reduce((sum, { took, gets }) => sum + (gets / took) * 1e9, 0)],
