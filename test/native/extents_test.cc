@@ -62,10 +62,7 @@ void fill(PoolMemory& memory, uint64_t u, int value) {
 }
 bool all(PoolMemory& memory, uint64_t u, uint64_t units, char value) {
   const char* p = bytes(memory, u);
-  for (uint64_t i = 0; i < units * memory.unit(); ++i) {
-    if (p[i] != value) return false;
-  }
-  return true;
+  return p[0] == value && memcmp(p, p + 1, units * memory.unit() - 1) == 0;
 }
 
 }  // namespace
