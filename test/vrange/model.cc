@@ -21,7 +21,7 @@
 namespace ashmem_compat::testing {
 namespace {
 
-const uint64_t kPage = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+const size_t kPage = static_cast<size_t>(sysconf(_SC_PAGESIZE));
 
 pid_t process_of(pid_t thread) {
   char path[64];
