@@ -4,7 +4,8 @@
 
 const mocha = ['node_modules/.bin/mocha', '--timeout', '300000', '--invert', '--grep'];
 // What no kernel makes a difference to: the cache, what is around it, and touches by the hundred thousand.
-const onTheHost = 'cache|getOrFill|an entry|Keyv|redis-behind|prometheus|VolatilePool between| touches of what is gone';
+const onTheHost =
+  'cache|getOrFill|an entry|Keyv|redis-behind|prometheus|VolatilePool between| touches of what is gone';
 // A backend that is missing here must not pass for one that was tested.
 const env = { ASHMEM_COMPAT_REQUIRE_BACKENDS: 'ashmem,memfd' };
 
