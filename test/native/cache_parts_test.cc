@@ -320,10 +320,25 @@ TEST(who_waits_hears_of_the_end_of_death_and_of_being_stuck) {
   CHECK_EQ(heard.wait(5), FillWatch::Why::kOver);
   watch.add(6, none);
   CHECK_EQ(heard.wait(6), FillWatch::Why::kOver);
-  watch.add(7, stuck);
-  watch.remove(7);
   watch.stop();
-  CHECK_EQ(heard.over.count(7), size_t{0});
+}
+
+TEST(who_has_been_removed_hears_nothing) {
+  FillArrays a;
+  Heard heard;
+  constexpr uint64_t kNeverStuckMs = 3'600'000;
+  FillWatch watch(
+      a.fills, [](uint64_t) { return false; }, kNeverStuckMs, &heard);
+  FillTicket fill;
+  CHECK_EQ(a.begin(1u << 21, 1, &fill), Fills::Begin::kMine);
+  watch.add(1, fill);
+  watch.add(2, fill);
+  watch.remove(1);
+  CHECK(a.fills.end(fill));
+  a.fills.announce();
+  CHECK_EQ(heard.wait(2), FillWatch::Why::kOver);
+  watch.stop();
+  CHECK_EQ(heard.over.count(1), size_t{0});
 }
 
 TEST(fills_survive_nonsense) {

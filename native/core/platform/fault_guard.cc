@@ -4,7 +4,9 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cstdint>
 
@@ -35,8 +37,17 @@ struct Kind {
   Guarded* all;
   pthread_once_t once;
   struct sigaction before;
+  uint32_t ended;  // guards, so far
 };
-Kind kinds[] = {{SIGSEGV, nullptr, PTHREAD_ONCE_INIT, {}}, {SIGBUS, nullptr, PTHREAD_ONCE_INIT, {}}};
+Kind kinds[] = {{SIGSEGV, nullptr, PTHREAD_ONCE_INIT, {}, 0}, {SIGBUS, nullptr, PTHREAD_ONCE_INIT, {}, 0}};
+
+// A fault that nobody mends, by the thread that had it.
+struct Unmended {
+  uint64_t when;  // {thread | guards that had ended}
+  uint64_t address;
+};
+constexpr uint32_t kUnmended = 64;
+Unmended unmended[kUnmended];
 
 bool expected = false;
 
@@ -60,6 +71,21 @@ bool mended(const Kind& kind, const siginfo_t* info) {
   return false;
 }
 
+// A guard may have ended between the fault and the handler, and then the access would succeed by now. So it is tried once more, and nobody
+// hears of it, unless the same thread has just done that. (Two threads that share a place here may try more often.)
+bool may_be_over(const Kind& kind, const siginfo_t* info) {
+  const uint32_t ended = load_seq_cst(&kind.ended);
+  if (ended == 0) return false;
+  const auto thread = static_cast<uint32_t>(syscall(SYS_gettid));
+  const uint64_t when = uint64_t{thread} << 32 | ended;
+  const uint64_t address = reinterpret_cast<uintptr_t>(info->si_addr);
+  Unmended& last = unmended[thread % kUnmended];
+  const bool again = load_relaxed(&last.when) == when && load_relaxed(&last.address) == address;
+  store_relaxed(&last.when, when);
+  store_relaxed(&last.address, address);
+  return !again;
+}
+
 // A fault comes again when the handler returns, and then meets the default action. What was sent by kill(2) or raise(3)
 // does not.
 void pass_on(const struct sigaction& before, int number, siginfo_t* info, void* context) {
@@ -77,7 +103,7 @@ void pass_on(const struct sigaction& before, int number, siginfo_t* info, void* 
 void on_fault(int number, siginfo_t* info, void* context) {
   const int error = errno;
   const Kind& kind = kind_of(number);
-  const bool done = info->si_code > 0 && mended(kind, info);
+  const bool done = info->si_code > 0 && (mended(kind, info) || may_be_over(kind, info));
   errno = error;
   if (!done) pass_on(kind.before, number, info, context);
 }
@@ -121,10 +147,12 @@ void guard_range(int signal, char* base, size_t length, MendFault mend, void* co
 }
 
 void end_guard(int signal, char* base) {
-  for (Guarded* entry = load_acquire(&kind_of(signal).all); entry; entry = load_acquire(&entry->next)) {
+  Kind& kind = kind_of(signal);
+  for (Guarded* entry = load_acquire(&kind.all); entry; entry = load_acquire(&entry->next)) {
     if (load_acquire(&entry->end) <= kTaken ||
         load_acquire(&entry->base) != reinterpret_cast<uintptr_t>(base))
       continue;
+    __atomic_add_fetch(&kind.ended, 1, __ATOMIC_SEQ_CST);  // first: who finds no guard any more is to know why
     store_seq_cst(&entry->end, kTaken);
     if (same_process(load_relaxed(&entry->process))) {
       while (load_seq_cst(&entry->menders) != 0) {

@@ -159,7 +159,7 @@ Reclaimer::Step Reclaimer::use_stock(const Attachments& among, int priority_clas
 // Takes what is of this kind, class by class. False: the demand is met, or the time is over.
 bool Reclaimer::take(Want want, const Attachments& all, Demand& demand, uint64_t start, Outcome* outcome) {
   uint64_t bytes = kAtLeastChosen;
-  look_at_all(all);
+  bool goes_on = false;  // a search that was cut short and has found nothing yet
   for (int c = 0; c < kClasses && outcome->remaining != 0;) {
     if (now_ms() - start >= kLongestMs) return false;
     const Attachments among = of_class(all, c, demand);
@@ -171,6 +171,8 @@ bool Reclaimer::take(Want want, const Attachments& all, Demand& demand, uint64_t
       continue;
     }
     stock_class_ = c;
+    if (anew && !goes_on) look_at_all(among);
+    goes_on = false;
     if (anew) find(among, want, std::max(bytes, outcome->remaining));
     const uint64_t freed_before = outcome->sum();
     const Step step = use_stock(among, c, demand, start, outcome);
@@ -180,19 +182,16 @@ bool Reclaimer::take(Want want, const Attachments& all, Demand& demand, uint64_t
       stock_.clear();
       nap();
       outcome->remaining = demand.missing(outcome->sum());
-    } else if (anew && outcome->sum() != freed_before) {
-      look_at_all(among);
-    } else if (anew && outcome->remaining != 0) {
+    } else if (anew && outcome->remaining != 0 && outcome->sum() == freed_before) {
       // The oldest had no memory; or there is nothing, as far as was looked.
       if (!all_in_stock_) {
         bytes *= 8;
-        look_at_all(among);
-        continue;
+      } else if (!all_looked_at_) {
+        goes_on = true;
+      } else {
+        if (want == Want::kIdle) outcome->exhausted[c] = true;
+        ++c;
       }
-      if (!all_looked_at_) continue;
-      if (want == Want::kIdle) outcome->exhausted[c] = true;
-      ++c;
-      look_at_all(all);  // those with extents have some of each class
     }
   }
   return outcome->remaining != 0;
