@@ -12,7 +12,7 @@ describe('the backends that the contract is tested on', () => {
         const backend = backends.find((one) => one.name === name)!;
         using region = backend.create(1);
         expect(region.backend).to.equal(name);
-        expect(region.scope).to.equal(backend.shared ? 'shared' : 'process');
+        expect(region.scope).to.equal(backend.scope);
       });
     } else if (requiredBackends.includes(name)) {
       it(`${name}, which ASHMEM_COMPAT_REQUIRE_BACKENDS asks for`, () => {

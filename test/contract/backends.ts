@@ -7,6 +7,7 @@ export interface ContractBackend {
   readonly name: Backend;
   /** For people: a backend may have regions of both scopes, and then is here twice. */
   readonly title: string;
+  readonly scope: Scope;
   /** Other objects, threads and processes can have its regions. */
   readonly shared: boolean;
   /** The kernel discards what is unpinned, although nobody asks it to. */
@@ -57,7 +58,7 @@ function runShrinkers(backend: Backend): void {
   throw new Error(`the kernel has discarded nothing after 200 writes to ${dropCaches}`);
 }
 
-const traits: Record<Backend, Omit<ContractBackend, 'name' | 'title' | 'create'>> = {
+const traits: Record<Backend, Omit<ContractBackend, 'name' | 'title' | 'scope' | 'create'>> = {
   ashmem: {
     shared: true,
     kernelDiscards: true,
@@ -103,6 +104,7 @@ function contractBackend(name: Backend, traitsOf: (typeof traits)[Backend], scop
   return {
     ...traitsOf,
     name,
+    scope: traitsOf.shared ? 'shared' : 'process',
     title: scope === undefined ? name : `${name}, scope '${scope}'`,
     create: (size, options = {}) =>
       SharedRegion.create({ size, backend: name, ...(scope === undefined ? {} : { scope }), ...options }),

@@ -10,7 +10,8 @@ const capacity = 1 << 20;
 describeContract('VolatilePool', (backend) => {
   const open: VolatilePool[] = [];
   const create = (options: Partial<PoolOptions> = {}) => {
-    const pool = VolatilePool.create({ capacity, backend: backend.name, name: 'a pool', ...options });
+    const { name, scope } = backend;
+    const pool = VolatilePool.create({ capacity, backend: name, scope, name: 'a pool', ...options });
     open.push(pool);
     return pool;
   };
@@ -28,7 +29,7 @@ describeContract('VolatilePool', (backend) => {
     expect(create({ maxBlocks: 3 }).maxBlocks).to.equal(3);
     expect(pool.name).to.equal('a pool');
     expect(pool.backend).to.equal(backend.name);
-    expect(pool.scope).to.equal(backend.shared ? 'shared' : 'process');
+    expect(pool.scope).to.equal(backend.scope);
     expect(pool.readonly).to.equal(false);
     expect(pool.closed).to.equal(false);
     if (backend.shared) expect(pool.fd).to.be.greaterThan(2);

@@ -92,7 +92,7 @@ describeContract('every member in every state', (backend) => {
       size: 4 * page + 1,
       backend: backend.name,
       granularity: page,
-      scope: backend.shared ? 'shared' : 'process',
+      scope: backend.scope,
       readonly: false,
       purgeable: false,
       closed: true,
