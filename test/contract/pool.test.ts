@@ -207,7 +207,8 @@ describeContract('VolatilePool', (backend) => {
     block.bytes.fill(5);
     block.unpin();
     expect(other.tryRead((bytes) => bytes[0])).to.equal(5);
-    if (!backend.readsHold) {
+    // In a pool of one process a read holds what it reads, whatever the backend.
+    if (backend.shared && !backend.readsHold) {
       expect(
         other.tryRead(() => {
           pool.purge();
