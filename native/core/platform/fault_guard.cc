@@ -152,7 +152,8 @@ void end_guard(int signal, char* base) {
     if (load_acquire(&entry->end) <= kTaken ||
         load_acquire(&entry->base) != reinterpret_cast<uintptr_t>(base))
       continue;
-    __atomic_add_fetch(&kind.ended, 1, __ATOMIC_SEQ_CST);  // first: who finds no guard any more is to know why
+    __atomic_add_fetch(&kind.ended, 1,
+                       __ATOMIC_SEQ_CST);  // first: who finds no guard any more is to know why
     store_seq_cst(&entry->end, kTaken);
     if (same_process(load_relaxed(&entry->process))) {
       while (load_seq_cst(&entry->menders) != 0) {
