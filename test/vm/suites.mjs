@@ -42,10 +42,26 @@ export const suites = [
       '-E',
       '_vrange$|^vrange_test$|^(pool|cache)_(crash|chaos|hostile|flight)_test$|fragmentation',
     ],
+    users: [0],
     minutes: 12,
     skipped:
       'what is tested on vrange: there is none here, and the supervisor that plays it needs no other kernel; deaths of pools and caches, whose ' +
       'tables are the same on every backend',
+  },
+  {
+    name: 'core',
+    command: [
+      'ctest',
+      '--test-dir',
+      'build/core',
+      '--output-on-failure',
+      '--no-tests=error',
+      '-R',
+      '_ashmem$|^ashmem_probe_test$|^try_call_test$|^channel_test$|^pressure_.*_test$|^capi_test$',
+    ],
+    users: [1000],
+    minutes: 8,
+    skipped: 'what the rights of a user make no difference to: root runs it',
   },
   // What no kernel and no right makes a difference to runs in one of the two machines.
   {

@@ -13,7 +13,7 @@ import { cache, Unavailable } from './packages.mjs';
 import { suites, users } from './suites.mjs';
 
 // Less than what .ci/run grants, so that the machine ends with its log.
-const limit = 13 * 60;
+const limit = 22 * 60;
 
 /** Compiles a program that only the guest runs; the rest is built by `npm run build:core`. */
 function compile(compiler, args, source, program) {

@@ -47,7 +47,7 @@ Cache::Look Cache::hold_entry(uint32_t id, uint64_t version, CacheItem* item) {
   if (!held.ok()) return held.code == Code::kBlockFreed ? Look::kAgain : Look::kNone;
   // The block's hold, then the entry: who ends an entry does the reverse.
   if (load_seq_cst(&entry(id)->version) == version && !lost) return Look::kFound;
-  pool_->drop(item->block);
+  pool_->drop_lost(item->block);
   return lost ? Look::kNone : Look::kAgain;
 }
 

@@ -53,7 +53,7 @@ void Cache::drop_entry(Guard& guard, uint32_t id) {
   }
 }
 
-bool Cache::make_room(Guard& guard, uint64_t bytes) {
+bool Cache::make_room(Guard& guard, uint64_t bytes, Short what) {
   uint64_t gone = 0;
   for (int n = 0; n < kEvictionsAtOnce && (gone < bytes || count() >= max_entries_); ++n) {
     uint32_t id;
@@ -67,7 +67,7 @@ bool Cache::make_room(Guard& guard, uint64_t bytes) {
       Block block;
       bool shared = false;
       if (!pool_->block_at(id, &block, &shared) || !pool_->held(block)) {
-        gone += block.size;
+        if (what == Short::kRoom || pool_->whole(block)) gone += block.size;
         break;
       }
       if (!policy_.spare(id)) {
@@ -95,11 +95,14 @@ Status Cache::reserve(const CacheKey& key, uint64_t value_length, uint32_t meta_
     return Status::Of(Code::kValueTooLarge, "value, key and meta are larger than the cache");
   }
   const uint64_t size = value_length + beside != 0 ? value_length + beside : 1;
+  pool_->memory().before_filling(size);
   // Each round gives something up, or ends; others may take what became free meanwhile.
   const uint64_t rounds = uint64_t{2} * records_ + 16;
   for (uint64_t round = 0; round < rounds; ++round) {
     Guard guard(*this);
     if (!guard.ok()) return guard.status();
+    // What the policy chooses is missed less than what the reclaimer would, and its memory is what the new entry gets.
+    if (round == 0 && pool_->memory().little_left()) make_room(guard, size, Short::kMemory);
     if (count() >= max_entries_) {
       if (!make_room(guard, 1)) return Status::Of(Code::kNoSpace, "every entry of the cache is held");
       continue;
@@ -156,7 +159,9 @@ Status Cache::publish_locked(Guard& guard, uint64_t hash, CacheItem* item, uint6
   // Both can be found for a moment, the old one first: who asks meanwhile gets one or the other.
   if (!index_.insert(hash, id)) guard.corrupt();
   const uint64_t weight = (item->block.size + kGrain - 1) / kGrain;
-  if (!policy_.insert(id, weight < UINT32_MAX ? static_cast<uint32_t>(weight) : UINT32_MAX, hash)) {
+  // A new value is no reason to prove itself anew.
+  const bool proven = old != CacheIndex::kNone && load_relaxed(&entry(old)->node.queue) == kMainQueue;
+  if (!policy_.insert(id, weight < UINT32_MAX ? static_cast<uint32_t>(weight) : UINT32_MAX, hash, proven)) {
     guard.corrupt();
   }
   store_relaxed(&head_->count, count() + 1);

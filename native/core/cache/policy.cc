@@ -61,11 +61,11 @@ bool Policy::unlink(uint32_t i) {
   return true;
 }
 
-bool Policy::insert(uint32_t i, uint32_t weight, uint64_t hash) {
+bool Policy::insert(uint32_t i, uint32_t weight, uint64_t hash, bool proven) {
   PolicyNode* n = node(i);
   store_relaxed(&n->weight, weight);
   store_relaxed(&n->frequency, uint8_t{0});
-  return link(i, recall(hash) ? kMainQueue : kSmallQueue);
+  return link(i, recall(hash) || proven ? kMainQueue : kSmallQueue);
 }
 
 bool Policy::remove(uint32_t i) { return unlink(i); }

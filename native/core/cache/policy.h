@@ -62,7 +62,8 @@ class Policy {
     if (f < kMost) store_relaxed(&node->frequency, static_cast<uint8_t>(f + 1));
   }
 
-  bool insert(uint32_t i, uint32_t weight, uint64_t hash);
+  // `proven`: it belongs to the main queue, whatever its ghost says.
+  bool insert(uint32_t i, uint32_t weight, uint64_t hash, bool proven = false);
   // Takes it out, as if it had never been there.
   bool remove(uint32_t i);
   // Who is to go next, kNone if there is nobody. It stays where it is until one of the three below.

@@ -51,6 +51,7 @@ class Attachment final : private Pages {
   // From here on this process purges the region when memory is short, until as many calls of the second.
   void serve_reclaimer();
   void unserve_reclaimer();
+  bool served() const { return served_.load(std::memory_order_relaxed) != 0; }
   // Those of this process that are served, as long as this is kept: none of them gives up its slot meanwhile.
   class Served {
    public:

@@ -125,7 +125,7 @@ Fit Extents::take(uint32_t units, Priority priority, uint32_t tag, uint32_t* uni
   return Fit::kOk;
 }
 
-Fit Extents::give(uint32_t u, bool held) {
+Fit Extents::give(uint32_t u, bool held, bool empty) {
   uint32_t units = memory_.span(u);
   if (units == 0) {
     if (held) memory_.drop(u);
@@ -138,11 +138,11 @@ Fit Extents::give(uint32_t u, bool held) {
     return Fit::kOk;
   }
   Fit result = Fit::kOk;
-  bool lost = false;
   const uint64_t after = uint64_t{u} + units;
   if (after < t_.unit_count && use_of(at(static_cast<uint32_t>(after)).tag) == Use::kFree) {
     const uint32_t v = static_cast<uint32_t>(after);
     const uint32_t more = memory_.span(v);
+    bool lost = false;
     if (more == 0) {
       result = Fit::kCorrupt;
     } else if (!memory_.try_hold(v, &lost).ok()) {
@@ -154,6 +154,7 @@ Fit Extents::give(uint32_t u, bool held) {
         at(v).tag = unit_tag(Use::kNone);
         stage(Stage::kMerged);
         units += more;
+        empty &= lost;
         memory_.set_span(u, units, Priority::kCheap);
       } else {
         result = Fit::kCorrupt;
@@ -165,6 +166,7 @@ Fit Extents::give(uint32_t u, bool held) {
   if (before != 0 && before <= u && use_of(at(u - before).tag) == Use::kFree &&
       memory_.span(u - before) == before) {
     const uint32_t p = u - before;
+    bool lost = false;
     if (!memory_.try_hold(p, &lost).ok()) {
       ++t_.head->unmerged;
     } else if (unlink(p, before)) {
@@ -173,6 +175,7 @@ Fit Extents::give(uint32_t u, bool held) {
       at(u).tag = unit_tag(Use::kNone);
       stage(Stage::kMerged);
       units += before;
+      empty &= lost;
       memory_.set_span(p, units, Priority::kCheap);
       memory_.drop(u);
       u = p;
@@ -183,7 +186,11 @@ Fit Extents::give(uint32_t u, bool held) {
   }
   memory_.set_span(u, units, Priority::kCheap);
   insert(u, units);
-  memory_.drop(u);
+  if (empty) {
+    memory_.drop_empty(u);
+  } else {
+    memory_.drop(u);
+  }
   return result;
 }
 

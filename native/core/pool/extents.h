@@ -25,7 +25,8 @@ class Extents {
   // *unit: leads an extent of `units`, held once by this call, tagged and valued. kBusy: *unit is what stood in the way.
   Fit take(uint32_t units, Priority priority, uint32_t tag, uint32_t* unit);
   // Frees the extent that `u` leads. The caller holds it once, or `held` is false where a purger has it; that hold is given up.
-  Fit give(uint32_t u, bool held);
+  // `empty`: there is nothing in it, most likely, and so nothing to purge.
+  Fit give(uint32_t u, bool held, bool empty);
   // A free extent of whom nobody knows yet, `u` being held by the caller or by a purger.
   void insert(uint32_t u, uint32_t units);
 

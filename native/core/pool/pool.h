@@ -44,6 +44,7 @@ struct Block {
   char* bytes = nullptr;
   uint64_t size = 0;
   Priority priority = Priority::kNormal;
+  bool empty = false;  // the last hold of this Block found the extent discarded
 };
 
 struct PoolStats {
@@ -133,6 +134,8 @@ class Pool {
   // The same without waiting for a purger.
   Status try_hold(Block* block, bool* lost) { return hold(block, lost, false); }
   void drop(const Block& block);
+  // The same by who found it lost and has not refilled it: there is nothing to purge.
+  void drop_lost(const Block& block);
   // By a holder: the bytes are good (again).
   void refilled(const Block& block);
   // Whether the bytes are what was last written, as of now: tells the truth to holders, the rest may be told better.

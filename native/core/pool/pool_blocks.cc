@@ -91,12 +91,23 @@ Status Pool::hold(Block* block, bool* lost, bool patient) {
   const uint32_t generation = memory_->generation(block->unit);
   *lost = generation != block->seen || generation != load_acquire(&records_.at(block->ref.id).filled);
   block->seen = generation;
+  block->empty = purged;
   return Status::Ok();
 }
 
 void Pool::drop(const Block& block) {
   if (!usable().ok()) return;
   memory_->drop(block.unit);
+  process_->drop_hold(block.ref.id);
+}
+
+void Pool::drop_lost(const Block& block) {
+  if (!usable().ok()) return;
+  if (block.empty) {
+    memory_->drop_empty(block.unit);
+  } else {
+    memory_->drop(block.unit);
+  }
   process_->drop_hold(block.ref.id);
 }
 
@@ -133,6 +144,7 @@ bool Pool::end_read(const Block& block, const ReadTicket& ticket) {
 // ---- allocating
 
 Status Pool::alloc(uint64_t size, Priority priority, Block* block) {
+  memory_->before_filling(size);
   // A purger that has the only room is waited for, without the lock.
   for (int tries = 0;; ++tries) {
     Status status;
@@ -317,7 +329,8 @@ Fit Pool::give_room(uint64_t place) {
   }
   if (use_of(load_relaxed(&tables_.units[u].tag)) != Use::kBlock) return Fit::kCorrupt;
   bool lost = false;
-  return extents_->give(u, memory_->try_hold(u, &lost).ok());
+  const bool held = memory_->try_hold(u, &lost).ok();
+  return extents_->give(u, held, lost);
 }
 
 // Frees the room of doomed blocks that nobody holds any more. Those that are held go to the end of the list.

@@ -57,6 +57,10 @@ class PoolMemory {
   virtual bool end_read(uint64_t u, const ReadTicket& ticket) = 0;
   // Discards the extents that are led by a unit of the range and that nobody holds; bytes of it.
   virtual uint64_t purge(uint64_t u, uint64_t count) = 0;
+  // To be called before so many bytes of it are filled, without a lock: may wait for the reclaimer of this process.
+  virtual void before_filling(uint64_t) {}
+  // This process's reclaimer takes of it, or would soon.
+  virtual bool little_left() { return false; }
   // Names this process in the annex: its slot and life. Never 0, and never that of another process, past or present.
   virtual uint64_t me() = 0;
   // Certain death only.

@@ -5,6 +5,7 @@
 
 #include "core/pins/attachment.h"
 #include "core/pool/pool_memory.h"
+#include "core/pressure/watcher.h"
 
 namespace ashmem_compat {
 
@@ -38,6 +39,10 @@ class SharedPoolMemory final : public PoolMemory {
   Status begin_read(uint64_t u, ReadTicket* ticket) override;
   bool end_read(uint64_t u, const ReadTicket& ticket) override;
   uint64_t purge(uint64_t u, uint64_t count) override;
+  void before_filling(uint64_t bytes) override {
+    if (attachment_ && attachment_->served()) pressure::before_filling(bytes);
+  }
+  bool little_left() override { return attachment_ && attachment_->served() && pressure::little_left(); }
   uint64_t me() override;
   bool is_dead(uint64_t owner) override;
   uint64_t discarded() override;

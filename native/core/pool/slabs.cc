@@ -136,7 +136,7 @@ Fit Slabs::give(uint32_t u, uint32_t c, uint32_t index) {
     ++t_.head->unmerged;
     return Fit::kOk;
   }
-  if (unlink(u, c, priority)) return extents_.give(u, true);
+  if (unlink(u, c, priority)) return extents_.give(u, true, lost);
   memory_.drop(u);
   return Fit::kCorrupt;
 }

@@ -17,6 +17,8 @@ constexpr uint64_t kLongestRun =
 constexpr uint64_t kAtLeastChosen =
     32 * kMiB;  // finding victims means to look at everything: not for every run
 constexpr uint64_t kBesideOthers = kMiB;
+constexpr uint64_t kUnasked = kMiB;
+constexpr int kVictimsUnasked = 64;
 constexpr uint64_t kLongestMs = 50;
 constexpr uint64_t kLeaseMs = 2;              // without progress, then it is anybody's
 constexpr uint64_t kPoliteMs = 30;            // the longest that one demand waits for others
@@ -65,16 +67,21 @@ Attachments Reclaimer::of_class(const Attachments& all, int priority_class, cons
   return found;
 }
 
-// Leaves the region alone for a while if what is freed of it is not charged to what is short.
-void Reclaimer::note_effect(const Attachment& attachment, Gauge* gauge, uint64_t shared_before,
-                            uint64_t freed) {
-  if (!gauge || !gauge->of_cgroup() || shared_before == kUnknown) return;
+// Once in a call and for so many bytes: reading what a cgroup has takes longer than purging a small unit.
+void Reclaimer::expect_effect(const Attachment& attachment, Gauge* gauge) {
+  if (!gauge || !gauge->of_cgroup()) return;
   Futility& account = futile_[{attachment.id(), gauge}];
-  if (account.run != calls_) {
-    account.run = calls_;
-    account.freed = 0;
-    account.shared_before = shared_before;
-  }
+  if (account.run == calls_) return;
+  account.run = calls_;
+  account.freed = 0;
+  account.shared_before = gauge->shared_memory();
+}
+
+// Leaves the region alone for a while if what is freed of it is not charged to what is short.
+void Reclaimer::note_effect(const Attachment& attachment, Gauge* gauge, uint64_t freed) {
+  if (!gauge || !gauge->of_cgroup()) return;
+  Futility& account = futile_[{attachment.id(), gauge}];
+  if (account.shared_before == kUnknown) return;
   account.freed += freed;
   if (account.freed < kEnoughToTell) return;
   const uint64_t shared = gauge->shared_memory();
@@ -91,24 +98,21 @@ void Reclaimer::note_effect(const Attachment& attachment, Gauge* gauge, uint64_t
 uint64_t Reclaimer::purge(Attachment& attachment, const Victim& victim, uint64_t missing, Gauge* gauge) {
   ResidentUnits* where = attachment.resident_units();
   if (!where) return 0;
-  const uint64_t shared_before = gauge && gauge->of_cgroup() ? gauge->shared_memory() : kUnknown;
+  expect_effect(attachment, gauge);
   uint64_t freed = 0;
   PinTable& table = attachment.table();
   for (const ResidentUnits::Run& run : where->resident(victim.first, victim.count, table)) {
     if (freed >= missing) break;
-    const uint64_t before = attachment.stored_bytes();
     // Of a long run no more than is missing.
     const uint64_t enough = (missing - freed - 1) / attachment.control().layout().granularity + 1;
     const uint64_t count = std::min(run.count, enough);
     const PinTable::Purged result = stock_of_ == Want::kStrays
                                         ? table.purge_again(run.first, count)
                                         : table.purge(run.first, count, attachment.tally(true));
-    const uint64_t after = attachment.stored_bytes();
-    const bool told = before != Attachment::kUnknownSize && after != Attachment::kUnknownSize;
-    // Others may free memory of the file at the same time.
-    freed += std::min(!told ? result.bytes : before > after ? before - after : 0, run.bytes);
+    // Not what the file has less: others fill it meanwhile.
+    freed += std::min(result.bytes, run.bytes);
   }
-  note_effect(attachment, gauge, shared_before, freed);
+  note_effect(attachment, gauge, freed);
   return freed;
 }
 
@@ -117,8 +121,9 @@ void Reclaimer::look_at_all(const Attachments& among) {
   for (Attachment* one : among) one->unlooked = one->control().layout().unit_count;
 }
 
-void Reclaimer::find(const Attachments& among, Want want, uint64_t bytes) {
-  stock_ = find_victims(among, kOfClass[stock_class_], want, bytes, kLongestRun);
+void Reclaimer::find(const Attachments& among, Want want, uint64_t bytes, Order order) {
+  stock_ = find_victims(among, kOfClass[stock_class_], want, bytes, kLongestRun, order);
+  stock_order_ = order;
   std::reverse(stock_.begin(), stock_.end());
   stock_of_ = want;
   stocked_ms_ = now_ms();
@@ -132,6 +137,14 @@ void Reclaimer::find(const Attachments& among, Want want, uint64_t bytes) {
 // Takes from the stock until the demand is met. kSomebodyElse: another process is at it.
 Reclaimer::Step Reclaimer::use_stock(const Attachments& among, int priority_class, Demand& demand,
                                      uint64_t start, Outcome* outcome) {
+  // A gauge takes longer to be read than a small unit to be purged: until it is asked again, what was freed counts as gained.
+  uint64_t gained = 0;
+  int victims = 0;
+  const auto ask = [&] {
+    outcome->remaining = demand.missing(outcome->sum());
+    gained = 0;
+    victims = 0;
+  };
   while (!stock_.empty() && outcome->remaining != 0) {
     const uint64_t now = now_ms();
     if (now - start >= kLongestMs) return Step::kTimeOver;
@@ -148,11 +161,14 @@ Reclaimer::Step Reclaimer::use_stock(const Attachments& among, int priority_clas
       const uint64_t freed = purge(attachment, victim, most, demand.gauge());
       outcome->freed[priority_class] += freed;
       reclaimed_ += freed;
+      gained += freed;
+      outcome->remaining -= std::min(freed, outcome->remaining);
       more = freed != 0 && freed >= most;
     }
     if (!more) stock_.pop_back();
-    outcome->remaining = demand.missing(outcome->sum());
+    if (outcome->remaining == 0 || gained >= kUnasked || ++victims == kVictimsUnasked) ask();
   }
+  if (victims != 0) ask();
   return Step::kUsedUp;
 }
 
@@ -163,7 +179,8 @@ bool Reclaimer::take(Want want, const Attachments& all, Demand& demand, uint64_t
   for (int c = 0; c < kClasses && outcome->remaining != 0;) {
     if (now_ms() - start >= kLongestMs) return false;
     const Attachments among = of_class(all, c, demand);
-    const bool anew = stock_.empty() || stock_class_ != c || stock_of_ != want;
+    const Order order = demand.order();
+    const bool anew = stock_.empty() || stock_class_ != c || stock_of_ != want || order > stock_order_;
     // Not to look for what somebody else is purging meanwhile.
     if (anew && !demand.urgent() && now_ms() - start < kPoliteMs && somebody_else_at(among)) {
       nap();
@@ -173,7 +190,7 @@ bool Reclaimer::take(Want want, const Attachments& all, Demand& demand, uint64_t
     stock_class_ = c;
     if (anew && !goes_on) look_at_all(among);
     goes_on = false;
-    if (anew) find(among, want, std::max(bytes, outcome->remaining));
+    if (anew) find(among, want, std::max(bytes, outcome->remaining), order);
     const uint64_t freed_before = outcome->sum();
     const Step step = use_stock(among, c, demand, start, outcome);
     if (step == Step::kTimeOver) return false;
@@ -212,7 +229,7 @@ Reclaimer::Outcome Reclaimer::run(Demand& demand) {
   return finish(outcome);
 }
 
-void Reclaimer::prepare() {
+void Reclaimer::prepare(Order order) {
   // Once in a while, the seldomer if there was nothing to find.
   if (now_ms() - stocked_ms_ < (stock_.empty() ? kNothingMs : kStockMs / 2)) return;
   const Attachment::Served served;
@@ -222,7 +239,7 @@ void Reclaimer::prepare() {
     stock_class_ = c;
     const Attachments among = of_class(served.all(), c, nothing);
     look_at_all(among);
-    find(among, Want::kIdle, kAtLeastChosen);
+    find(among, Want::kIdle, kAtLeastChosen, order);
     if (!stock_.empty()) return;
   }
 }

@@ -22,6 +22,8 @@ class Demand {
   virtual uint64_t missing(uint64_t freed) = 0;
   // No time to be polite, or to leave to the kernel what is its work.
   virtual bool urgent() const = 0;
+  // The less time, the less it matters which units go.
+  virtual Order order() const { return urgent() ? Order::kByPlace : Order::kByAge; }
   // The gauge that must show it, or null where nothing can.
   virtual Gauge* gauge() const { return nullptr; }
 };
@@ -40,7 +42,7 @@ class Reclaimer {
   // The gauges are others now.
   void forget_gauges() { futile_.clear(); }
   // For a demand that may come soon: has victims ready, and the memory and mappings that take time when there is none left.
-  void prepare();
+  void prepare(Order order);
 
   // Bytes freed, and how many calls freed any.
   uint64_t reclaimed() const { return reclaimed_; }
@@ -54,10 +56,11 @@ class Reclaimer {
                  Outcome* outcome);
   bool take(Want want, const Attachments& all, Demand& demand, uint64_t start, Outcome* outcome);
   static void look_at_all(const Attachments& among);
-  void find(const Attachments& among, Want want, uint64_t bytes);
+  void find(const Attachments& among, Want want, uint64_t bytes, Order order);
   Outcome finish(const Outcome& outcome);
   uint64_t purge(Attachment& attachment, const Victim& victim, uint64_t missing, Gauge* gauge);
-  void note_effect(const Attachment& attachment, Gauge* gauge, uint64_t shared_before, uint64_t freed);
+  void expect_effect(const Attachment& attachment, Gauge* gauge);
+  void note_effect(const Attachment& attachment, Gauge* gauge, uint64_t freed);
 
   // Regions whose pages are charged to another cgroup than the one that is short: to purge them frees nothing there.
   struct Futility {
@@ -73,6 +76,7 @@ class Reclaimer {
   std::vector<Victim> stock_;
   Want stock_of_ = Want::kIdle;
   int stock_class_ = 0;
+  Order stock_order_ = Order::kByAge;
   bool all_in_stock_ = false;  // when it was filled: of what was looked at
   bool all_looked_at_ = false;
   uint64_t stocked_ms_ = 0;

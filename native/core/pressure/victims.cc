@@ -19,9 +19,11 @@ bool goes_before(const Victim& a, const Victim& b) {
 
 // The older, the less a difference matters.
 constexpr uint32_t kSameMoment = 64;  // ticks
-bool same_age(uint32_t a, uint32_t b) {
+bool same_age(uint32_t a, uint32_t b, Order order) {
+  if (order == Order::kByPlace) return true;
   const uint32_t older = std::max(a, b);
-  return older - std::min(a, b) <= std::max(kSameMoment, older / 8);
+  const uint32_t apart = order == Order::kByRuns ? older - older / 8 : older / 8;
+  return older - std::min(a, b) <= std::max(kSameMoment, apart);
 }
 
 // Keeps the first to go that are worth `want` bytes: a heap with the last to go on top.
@@ -103,7 +105,7 @@ bool still_idle(const Attachment& attachment, const Victim& victim) {
 }
 
 std::vector<Victim> find_victims(const Attachments& among, Priority priority, Want want, uint64_t bytes,
-                                 uint64_t longest) {
+                                 uint64_t longest, Order order) {
   Choice choice(bytes);
   const uint32_t now = coarse_stamp();
   for (Attachment* one : among) {
@@ -148,7 +150,7 @@ std::vector<Victim> find_victims(const Attachments& among, Priority priority, Wa
       if (!sight.wants(want, unit)) continue;
       const uint32_t age = sight.age(unit, now);
       const bool joins = run.count != 0 && run.first + run.count == unit && run.count + units <= most &&
-                         same_age(run.age, age);
+                         same_age(run.age, age, order);
       if (!joins) {
         choice.add(run);
         run = Victim{attachment.id(), age, unit, 0, 0};

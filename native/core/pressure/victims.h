@@ -25,14 +25,23 @@ enum class Want {
   kStrays,  // what was discarded before, and may have memory again because of a mere look: there is nothing to lose
 };
 
+// Which neighbours go together. A discard costs about the same for few bytes and for many, so that one of small units strewn about may be slower
+// than a neighbour who takes memory at full speed: the faster memory goes, the less the order counts.
+enum class Order {
+  kByAge,   // those of about one age
+  kByRuns,  // also if the oldest is eight times as old as the youngest
+  kByPlace  // all
+};
+
 using Attachments = std::vector<Attachment*>;
 
 // The victims that together have at least `bytes` bytes, the first to go first; fewer if there are no more. Runs are `longest` bytes
 // at most. Units that are held are none. Looks at the words of every unit outside of holes that is still unlooked at, for a bounded
 // time: where a region's `unlooked` is not 0 afterwards, the next look goes on.
+// `order`: see Order.
 // Where units are grouped to extents, only those of `priority`; else the region's priority is the caller's to look at.
 std::vector<Victim> find_victims(const Attachments& among, Priority priority, Want want, uint64_t bytes,
-                                 uint64_t longest);
+                                 uint64_t longest, Order order);
 // Whether nobody has used the units since they were found.
 bool still_idle(const Attachment& attachment, const Victim& victim);
 

@@ -34,7 +34,8 @@ constexpr uint64_t kNothingLeftMs =
 constexpr uint64_t kStallReclaimMs = 100;
 constexpr uint64_t kSignalHoldsMs = 1000;  // how long a shrink signal keeps the level up
 constexpr uint64_t kFreshLookMs = 200;
-constexpr int kRunsInVain = 40;  // of up to 50 ms
+constexpr uint64_t kFillingUnseen = kMiB;  // bytes
+constexpr int kRunsInVain = 40;            // of up to 50 ms
 
 uint64_t mark_in_bytes(double asked, uint64_t by_default, uint64_t limit) {
   if (!(asked > 0)) return by_default;
@@ -86,6 +87,8 @@ class Watcher {
   void remove(uint64_t purge_ear);
   std::vector<GaugeReport> look_now();
   WatcherStats stats();
+  void before_filling(uint64_t bytes);
+  bool known_little_left() const { return little_left_.load(std::memory_order_relaxed); }
 
   void demand(uint64_t bytes) {
     demanded_.fetch_add(bytes, std::memory_order_relaxed);
@@ -109,6 +112,7 @@ class Watcher {
   bool needed();
   void look();
   void serve_demands(uint64_t now);
+  bool little_left();
   void reclaim(uint64_t now);
   void reclaim_for(Demand& demand, Panel::Entry* entry);
   Marks highest_marks();
@@ -126,6 +130,8 @@ class Watcher {
   std::atomic<bool> started_{false};
   std::atomic<bool> asleep_{false};
   std::atomic<uint64_t> demanded_{0}, signals_{0};
+  std::atomic<bool> little_left_{false};
+  std::atomic<uint64_t> filling_{0};  // bytes announced while little was left, since one of them waited
 
   // The thread's own.
   Panel panel_;
@@ -251,6 +257,7 @@ void Watcher::look() {
   if (panel_.edition() != edition) reclaimer_.forget_gauges();
   serve_demands(now);
   if (outstanding_ != 0) alert_until_ms_ = now_ms() + kAlertMs;
+  little_left_.store(little_left(), std::memory_order_relaxed);
   reclaim(now);
   const std::lock_guard<std::mutex> guard(mutex_);
   tell(now);
@@ -313,6 +320,15 @@ void Watcher::serve_demands(uint64_t now) {
   (over ? totals_.unmet : outstanding_) += signal_remaining_;
 }
 
+// The reclaimer purges, or would soon.
+bool Watcher::little_left() {
+  const std::vector<Panel::Entry>& all = panel_.entries();
+  return std::any_of(all.begin(), all.end(), [](const Panel::Entry& entry) {
+    const uint64_t soon = entry.marks.medium / 4 + entry.falling * kAheadMs;
+    return entry.reading.limit != 0 && entry.reading.available < entry.marks.medium + soon;
+  });
+}
+
 void Watcher::reclaim(uint64_t now) {
   uint64_t stored = kUnknown;
   const bool plenty = panel_.plenty();
@@ -322,8 +338,10 @@ void Watcher::reclaim(uint64_t now) {
     if (level == Level::kNone || now < entry.next_reclaim_ms) continue;
     if (entry.reading.limit != 0) {
       const uint64_t ahead = std::min(entry.falling * kAheadMs, entry.marks.medium);
-      if (entry.reading.available >= entry.marks.medium + ahead) {
-        if (Attachment::any_served() && entry.falling != 0) reclaimer_.prepare();
+      // From a little above, where the kernel's event is: who hovers below it does not hear when memory begins to go.
+      if (entry.reading.available >= entry.marks.medium + std::max(ahead, entry.marks.medium / 8)) {
+        if (Attachment::any_served() && entry.falling != 0)
+          reclaimer_.prepare(GaugeDemand::order_by(ahead / 2));
         continue;
       }
       GaugeDemand demand(*entry.gauge, entry.marks, entry.reading, ahead / 2);
@@ -473,6 +491,14 @@ void Watcher::wait_for_look(std::unique_lock<std::mutex>& guard) {
   looked_.wait_for(guard, kFreshLookMs, [&] { return looks_done_ >= mine; });
 }
 
+void Watcher::before_filling(uint64_t bytes) {
+  if (!little_left_.load(std::memory_order_relaxed)) return;
+  if (filling_.fetch_add(bytes, std::memory_order_relaxed) + bytes < kFillingUnseen) return;
+  filling_.store(0, std::memory_order_relaxed);
+  std::unique_lock<std::mutex> guard(mutex_);
+  wait_for_look(guard);
+}
+
 Verdict Watcher::present(Listener* listener) {
   std::unique_lock<std::mutex> guard(mutex_);
   wait_for_look(guard);
@@ -518,6 +544,15 @@ void begin_reclaiming() {
 
 void demand(uint64_t bytes) {
   if (Watcher* watcher = Watcher::running()) watcher->demand(bytes);
+}
+
+void before_filling(uint64_t bytes) {
+  if (Watcher* watcher = Watcher::running()) watcher->before_filling(bytes);
+}
+
+bool little_left() {
+  const Watcher* watcher = Watcher::running();
+  return watcher && watcher->known_little_left();
 }
 
 std::vector<GaugeReport> look() {
