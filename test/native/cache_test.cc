@@ -126,6 +126,17 @@ TEST(a_purged_entry_is_a_miss_and_can_be_set_again) {
   CHECK_EQ(cache->count(), 10u);
 }
 
+TEST(a_miss_of_what_is_purged_leaves_nothing_to_purge) {
+  const auto cache = make_cache(1 << 20);
+  const std::string value(64 << 10, 'v');
+  CHECK_EQ(set(*cache, "a", value), Code::kOk);
+  CHECK(cache->purge() >= value.size());
+  CHECK_EQ(get(*cache, "a"), std::string(kMissing));
+  CHECK_EQ(cache->purge(), uint64_t{0});
+  CHECK_EQ(set(*cache, "a", value), Code::kOk);
+  CHECK(get(*cache, "a") == value);
+}
+
 TEST(an_entry_expires) {
   const auto cache = make_cache(1 << 20);
   CHECK_EQ(set(*cache, "old", "old", now_ms() - 1), Code::kOk);

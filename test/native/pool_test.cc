@@ -233,6 +233,31 @@ TEST(closing_frees_what_was_told_nobody) {
   CHECK_EQ(stats_of(*pool).blocks, uint64_t{1});
 }
 
+// Or the reclaimer would look for memory there over and over.
+TEST(what_has_no_memory_is_not_purged_in_vain) {
+  const auto pool = make_pool(4 << 20);
+  CHECK_EQ(pool->purge(), uint64_t{0});
+  std::vector<Block> blocks;
+  for (int i = 0; i < 8; ++i) blocks.push_back(must_alloc(*pool, 64 << 10));
+  for (const Block& block : blocks) {
+    write_pattern(block, 1);
+    CHECK(pool->share(block).ok());
+    pool->drop(block);
+  }
+  CHECK_EQ(pool->purge(), uint64_t{8} * (64 << 10));
+  // Freed and joined, or found lost and left alone.
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    if (i % 2 == 0) {
+      CHECK(pool->free(blocks[i].ref).ok());
+    } else {
+      bool lost = false;
+      CHECK(pool->hold(&blocks[i], &lost).ok() && lost);
+      pool->drop_lost(blocks[i]);
+    }
+  }
+  CHECK_EQ(pool->purge(), uint64_t{0});
+}
+
 TEST(two_objects_of_a_process_respect_each_others_holds) {
   auto pool = make_pool(kMiB);
   auto second = attach_pool(*pool);
