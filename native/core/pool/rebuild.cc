@@ -21,7 +21,6 @@ class Rebuild {
       return Status::System("mmap", Code::kSystem, "no memory to put the pool's tables in order");
     }
     PoolHead& head = *t_.head;
-    new_ = head.units_end == 0;
     if (head.units_end > t_.unit_count) head.units_end = t_.unit_count;
     head.blocks = head.live = head.used_units = head.unmerged = 0;
     head.free = head.owned = head.doomed = RecordList{kNil, kNil, 0};
@@ -153,8 +152,7 @@ class Rebuild {
     if (memory_.try_hold(u, &lost).ok()) {
       memory_.set_span(u, units, Priority::kCheap);
       extents_.insert(u, units);
-      // So that nobody purges in vain what has no memory.
-      if (new_ || (lost && before == units)) {
+      if (lost && before == units) {
         memory_.drop_empty(u);
       } else {
         memory_.drop(u);
@@ -173,7 +171,6 @@ class Rebuild {
   Records& records_;
   OwnerVerdicts owners_;
   ZeroedArray<Cover> cover_;
-  bool new_ = false;  // no unit of the pool was ever part of a block
 };
 
 }  // namespace
