@@ -301,7 +301,7 @@ void PinTable::finish(uint64_t unit, Refill refill, bool gives) {
 
 void PinTable::give_empty(uint64_t unit) {
   uint64_t* word = control_.word(unit);
-  store_relaxed(stamps_ + (unit >> stamp_shift_), coarse_stamp());
+  stamp_now(unit);
   uint64_t w = load_relaxed(word);
   for (int i = 0; i < kAttempts && state_of(w) == UnitState::kReady; ++i) {
     if (extra_bit_ == 0 && (w & kHolderBits & ~bit_) != 0) break;  // somebody has come; then it is his

@@ -103,7 +103,7 @@ class PinTable {
   void give(uint64_t unit, Refill refill) {
     uint64_t* word = words_ + unit;
     // Before the word: who finds the unit unheld finds when that began.
-    store_relaxed(stamps_ + (unit >> stamp_shift_), coarse_stamp());
+    stamp_now(unit);
     uint64_t w = load_relaxed(word);
     stage(Stage::kBeforeGive);
     if (bit_ != 0 && state_of(w) == UnitState::kReady && cas_release(word, w, (w & ~bit_) | released_))
@@ -238,6 +238,12 @@ class PinTable {
   Status discard(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes,
                  std::atomic<uint64_t>* tally = nullptr);
   void unmark(uint64_t first, uint64_t count);
+  // Not what is there already: processes that use neighbours at once would take the line from each other for nothing.
+  void stamp_now(uint64_t unit) {
+    uint32_t* stamp = stamps_ + (unit >> stamp_shift_);
+    const uint32_t now = coarse_stamp();
+    if (load_relaxed(stamp) != now) store_relaxed(stamp, now);
+  }
 
   const Control& control_;
   Slots& slots_;
