@@ -54,6 +54,8 @@ check_tools() {
   command -v node >/dev/null || fail 'node is missing'
   [ -n "${ANDROID_NDK_HOME:-}" ] || fail 'ANDROID_NDK_HOME is not set: it names the folder of an NDK'
   [ -d "$ANDROID_NDK_HOME" ] || fail "ANDROID_NDK_HOME is no folder: $ANDROID_NDK_HOME"
+  # cmake would look for a relative one below its own build folder.
+  ANDROID_NDK_HOME=$(cd "$ANDROID_NDK_HOME" && pwd)
   toolchain=$ANDROID_NDK_HOME/build/cmake/android.toolchain.cmake
   [ -f "$toolchain" ] || fail "there is no NDK in $ANDROID_NDK_HOME: build/cmake/android.toolchain.cmake is missing"
   local revision=''

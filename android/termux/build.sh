@@ -12,8 +12,9 @@ TERMUX_PKG_SHA256=SKIP_CHECKSUM
 # The C++ library, where the toolchain has no static one; npm is for those who install it into a project.
 TERMUX_PKG_DEPENDS="libc++, nodejs-lts | nodejs"
 TERMUX_PKG_RECOMMENDS="npm"
-# Beside cmake, make and clang, which every recipe has: Node-API's headers, which npm brings.
-TERMUX_PKG_BUILD_DEPENDS="nodejs-lts"
+# Node is needed to run the package, not to build it: the headers of Node-API are npm's, and who runs npm is the builder's own Node.
+# Without this a builder that finds no ready one compiles Node first, and both of them.
+TERMUX_PKG_ANTI_BUILD_DEPENDS="nodejs-lts, nodejs"
 TERMUX_PKG_AUTO_UPDATE=false
 
 # npm is asked for headers only: Node-API and its C++ wrapper. No script of a package is run.
@@ -29,6 +30,7 @@ termux_step_pre_configure() {
 	if [ "${TERMUX_ON_DEVICE_BUILD:-false}" = false ]; then
 		termux_setup_nodejs
 	fi
+	command -v npm >/dev/null || termux_error_exit "npm is missing; on a phone: pkg install nodejs-lts npm"
 	(cd "$TERMUX_PKG_SRCDIR" && npm install --ignore-scripts --omit=dev --no-audit --no-fund --no-package-lock)
 	local headers
 	headers=$(cd "$TERMUX_PKG_SRCDIR" && node -p 'require("node-api-headers").include_dir')

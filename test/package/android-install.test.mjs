@@ -250,6 +250,27 @@ describe('android/termux/build.sh', () => {
     expect(text).to.match(/^ {2}addon {14}shipped: .*prebuilds\/android-x64\/ashmem_compat\.node$/m);
   });
 
+  it('lets nobody compile Node for it', () => {
+    const show = 'source "$0"; echo "$TERMUX_PKG_ANTI_BUILD_DEPENDS; $TERMUX_PKG_BUILD_DEPENDS"';
+    expect(mustRun('bash', ['-c', show, join(root, 'android/termux/build.sh')], work, env)).to.equal(
+      'nodejs-lts, nodejs; \n',
+    );
+  });
+
+  it('says what to install where a phone has no npm', () => {
+    const tools = folder('no-npm');
+    symlinkSync(run('which', ['bash'], work, process.env).stdout.trim(), join(tools, 'bash'));
+    const program =
+      'set -eu; termux_error_exit() { echo "ERROR: $*" >&2; exit 1; }; source "$0"; termux_step_pre_configure';
+    const { status, stderr } = run('bash', ['-c', program, join(root, 'android/termux/build.sh')], work, {
+      ...env,
+      PATH: tools,
+      TERMUX_ON_DEVICE_BUILD: 'true',
+    });
+    expect(stderr).to.include('ERROR: npm is missing; on a phone: pkg install nodejs-lts npm');
+    expect(status).to.equal(1);
+  });
+
   it('ends with the name of an architecture that it does not know', () => {
     const { status, stderr } = run('bash', ['-c', aroundRecipe], work, { ...env, TERMUX_ARCH: 'riscv64' });
     expect(stderr).to.include('ERROR: no such architecture: riscv64');

@@ -90,6 +90,8 @@ describe('android/ndk/build.sh', () => {
         build(work, []),
         `there is no NDK in ${work}: build/cmake/android.toolchain.cmake is missing`,
       );
+      // A relative one is found from the caller's folder, not from cmake's.
+      expectRefused(build('.', []), `there is no NDK in ${work}: build/cmake/android.toolchain.cmake`);
     });
 
     it('an NDK that is too old, names no revision, or is for another machine', () => {
