@@ -224,7 +224,9 @@ Status Pool::stats(PoolStats* stats) {
   if (!read_only_) {
     Lock lock(*this);
     if (!lock.ok()) return lock.status();
-    if (sweep_doomed(~uint64_t{0}) == Fit::kCorrupt || free_orphans() == Fit::kCorrupt) {
+    const bool corrupt = sweep_doomed(~uint64_t{0}) == Fit::kCorrupt || free_orphans() == Fit::kCorrupt;
+    // A slab that a purger had while its last block was freed is none any more.
+    if (corrupt || load_relaxed(&tables_.head->unmerged) != 0) {
       if (Status s = rebuild(lock); !s.ok()) return s;
     }
   }
