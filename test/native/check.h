@@ -82,6 +82,13 @@ inline void fail(const char* file, int line, const std::string& what) {
     return;                    \
   } while (0)
 
+// A sanitizer reports faults in a handler of its own, and ends the process in its own way.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SKIP_UNDER_SANITIZER() SKIP("the sanitizer has a handler of its own")
+#else
+#define SKIP_UNDER_SANITIZER() static_cast<void>(0)
+#endif
+
 int main(int argc, char** argv) {
   int ran = 0;
   int skips = 0;

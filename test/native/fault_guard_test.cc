@@ -10,13 +10,6 @@
 using namespace ashmem_compat;
 using namespace ashmem_compat::testing;
 
-// A sanitizer reports faults in a handler of its own, and ends the process in its own way.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SKIP_UNDER_SANITIZER() SKIP("the sanitizer has a handler of its own")
-#else
-#define SKIP_UNDER_SANITIZER() static_cast<void>(0)
-#endif
-
 namespace {
 
 const size_t kPage = page_size();

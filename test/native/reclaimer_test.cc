@@ -266,9 +266,13 @@ TEST(pages_that_a_mere_look_has_brought_back_go_too) {
   for (uint64_t i = 0; i < 4 * kMiB; i += kUnit) seen = seen + region->mapping()->data()[i];
   CHECK(region->stats(&stats).ok());
   CHECK(stats.resident > 0);
+  const uint64_t back = stats.resident;
+  const uint64_t reclaimed = pressure::watcher_stats().reclaimed;
   free_bytes(4 * kMiB);
   CHECK(region->stats(&stats).ok());
   CHECK_EQ(stats.resident, uint64_t{0});
+  // It counts as freed, or who asked for it would be told that nothing was.
+  if (!kernel_discards()) CHECK_EQ(pressure::watcher_stats().reclaimed - reclaimed, back);
   CHECK_EQ(stats.purged, 4 * kMiB);
 }
 

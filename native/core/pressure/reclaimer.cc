@@ -109,8 +109,14 @@ uint64_t Reclaimer::purge(Attachment& attachment, const Victim& victim, uint64_t
     const PinTable::Purged result = stock_of_ == Want::kStrays
                                         ? table.purge_again(run.first, count)
                                         : table.purge(run.first, count, attachment.tally(true));
-    // Not what the file has less: others fill it meanwhile.
-    freed += std::min(result.bytes, run.bytes);
+    // Not what the file has less: others fill it meanwhile. What was PURGED before counts as nothing discarded, and is looked at again.
+    uint64_t gone = result.bytes;
+    if (stock_of_ == Want::kStrays) {
+      uint64_t left = 0;
+      for (const ResidentUnits::Run& rest : where->resident(run.first, run.count, table)) left += rest.bytes;
+      gone = run.bytes - std::min(left, run.bytes);
+    }
+    freed += std::min(gone, run.bytes);
   }
   note_effect(attachment, gauge, freed);
   return freed;
