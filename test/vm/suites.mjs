@@ -3,6 +3,7 @@
 // is 10 to 30 times slower. `kernels` names those of kernels.mjs, if it is not the one with ashmem.
 
 const mocha = ['node_modules/.bin/mocha', '--timeout', '300000', '--invert', '--grep'];
+const ctest = ['ctest', '--test-dir', 'build/core', '--output-on-failure', '--no-tests=error'];
 // What no kernel makes a difference to: the cache, what is around it, and touches by the hundred thousand.
 const onTheHost =
   'cache|getOrFill|an entry|Keyv|redis-behind|prometheus|VolatilePool between| touches of what is gone';
@@ -38,11 +39,7 @@ export const suites = [
   {
     name: 'core',
     command: [
-      'ctest',
-      '--test-dir',
-      'build/core',
-      '--output-on-failure',
-      '--no-tests=error',
+      ...ctest,
       '-E',
       '_vrange$|^vrange_test$|^(pool|cache)_(crash|chaos|hostile|flight)_test$|fragmentation',
     ],
@@ -55,11 +52,7 @@ export const suites = [
   {
     name: 'core',
     command: [
-      'ctest',
-      '--test-dir',
-      'build/core',
-      '--output-on-failure',
-      '--no-tests=error',
+      ...ctest,
       '-R',
       '_ashmem$|^ashmem_probe_test$|^try_call_test$|^channel_test$|^pressure_.*_test$|^capi_test$',
     ],
@@ -115,15 +108,7 @@ export const suites = [
   })),
   {
     name: 'core on vrange',
-    command: [
-      'ctest',
-      '--test-dir',
-      'build/core',
-      '--output-on-failure',
-      '--no-tests=error',
-      '-R',
-      '_vrange$|^vrange_test$|^optimistic_test$',
-    ],
+    command: [...ctest, '-R', '_vrange$|^vrange_test$|^optimistic_test$'],
     kernels: withVrange,
     users: [0],
     minutes: 8,

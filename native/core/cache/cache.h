@@ -165,10 +165,9 @@ class Cache {
   bool good_locked(uint32_t id) const;
   void void_entry(const Pool::Lock& lock, uint32_t id);
   void drop_entry(Guard& guard, uint32_t id);
-  // Gives up entries until so many bytes of them are gone, or a number that the lock is not to be held for longer. False: there are none that
-  // nobody holds.
-  // Where memory is what is short, and not room, what is purged does not count.
   enum class Short { kRoom, kMemory };
+  // Gives up entries until so many bytes of them are gone, or a number that the lock is not to be held for longer; where memory is what is
+  // short, and not room, those that are purged do not count. False: there are none that nobody holds.
   bool make_room(Guard& guard, uint64_t bytes, Short what = Short::kRoom);
   Status publish_locked(Guard& guard, uint64_t hash, CacheItem* item, uint64_t expires);
   void rebuild(const Pool::Lock& lock);

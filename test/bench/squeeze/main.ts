@@ -2,6 +2,7 @@
 // whose size is fixed. Exit status 1: a bar is missed; 77: it cannot run here.
 import { parseArgs } from 'node:util';
 import { machine } from '../harness/machine.ts';
+import { asProgram } from '../harness/program.ts';
 import { endAll, type Phase, type Play, play } from './play.ts';
 
 const MIB = 2 ** 20;
@@ -41,12 +42,12 @@ async function main(): Promise<number> {
   console.log(`${cpu}, ${cpus} CPUs · ${kernel} · Node ${node} · ${date}${values.short ? ' · short' : ''}`);
   console.log(`limit 256 MiB; 384 MiB of values of 64 KiB by Zipf's law; phases of 2 x ${gets} gets\n`);
   let worst = 1;
-  for (const [i, { early, settled, live }] of phases.entries()) {
+  for (const [i, { early, settled, resident }] of phases.entries()) {
     const fixed = best.get(squeezes[i]!)!;
     const ratio = settled / fixed.phase.settled;
     if (ratio < worst) worst = ratio;
     console.log(
-      `neighbour ${String(squeezes[i]).padStart(3)} MiB: hits ${percent(settled)} (${percent(early)} while it adapts itself), ${mebi(live)} of values; ` +
+      `neighbour ${String(squeezes[i]).padStart(3)} MiB: hits ${percent(settled)} (${percent(early)} while it adapts itself), ${mebi(resident)} of values; ` +
         `best fixed cache ${mebi(fixed.capacity)}: ${percent(fixed.phase.settled)}; ratio ${ratio.toFixed(3)}`,
     );
   }
@@ -54,14 +55,4 @@ async function main(): Promise<number> {
   return worst >= 0.95 ? 0 : 1;
 }
 
-process.on('exit', endAll);
-for (const [signal, number] of Object.entries({ SIGINT: 2, SIGTERM: 15, SIGHUP: 1 })) {
-  process.on(signal, () => process.exit(128 + number));
-}
-try {
-  process.exitCode = await main();
-} catch (error) {
-  const { message, unavailable } = error as Error & { unavailable?: boolean };
-  console.error(unavailable ? `skipped: ${message}` : message);
-  process.exitCode = unavailable ? 77 : 1;
-}
+await asProgram(main, endAll);

@@ -27,14 +27,14 @@ export interface Phase {
   /** Of the gets while the cache adapts itself, and of those after that. */
   early: number;
   settled: number;
-  /** Bytes of values that were there in the end. */
-  live: number;
+  /** Bytes of values that were in memory in the end. */
+  resident: number;
 }
 
 interface Answer {
   hits: number;
   gets: number;
-  live: number;
+  resident: number;
 }
 
 async function ask<T>(child: ChildProcess, message: unknown): Promise<T> {
@@ -81,7 +81,7 @@ export async function play(plan: Play): Promise<Phase[] | undefined> {
       phases.push({
         early: early.hits / early.gets,
         settled: settled.hits / settled.gets,
-        live: settled.live,
+        resident: settled.resident,
       });
       if (neighbour && !neighbour.alive) return undefined;
       await neighbour?.end();

@@ -42,6 +42,6 @@ process.on('message', async (message) => {
     if (get(keys[at++ % keys.length]!)) hits++;
     if (n % 256 === 0) await new Promise(setImmediate);
   }
-  process.send!({ hits, gets, live: cache.stats().resident });
+  process.send!({ hits, gets, resident: cache.stats().resident });
 });
 process.send!('ready');

@@ -5,6 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { machine } from '../harness/machine.ts';
 import { output } from '../harness/paths.ts';
+import { asProgram } from '../harness/program.ts';
 import { here } from './grounds/choose.ts';
 import { machine as wholeMachine } from './grounds/machine.ts';
 import { mib } from './numbers.ts';
@@ -97,14 +98,4 @@ async function main(): Promise<number> {
   return rows.every(({ met, skipped }) => met !== false && skipped === undefined) ? 0 : 1;
 }
 
-process.on('exit', endAll);
-for (const [signal, number] of Object.entries({ SIGINT: 2, SIGTERM: 15, SIGHUP: 1 })) {
-  process.on(signal, () => process.exit(128 + number));
-}
-try {
-  process.exitCode = await main();
-} catch (error) {
-  const { message, unavailable } = error as Error & { unavailable?: boolean };
-  console.error(unavailable ? `skipped: ${message}` : message);
-  process.exitCode = unavailable ? 77 : 1;
-}
+await asProgram(main, endAll);
