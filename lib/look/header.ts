@@ -13,11 +13,14 @@ export interface Header {
   granularity: number;
   unitCount: number;
   slotCount: number;
-  extraWords: number;
+  /** Slots from here on have their holder bits in rows. */
+  wordSlots: number;
+  /** Bytes of a row. */
+  rowBytes: number;
   slotsOffset: number;
   namespacesOffset: number;
   wordsOffset: number;
-  extraOffset: number;
+  rowsOffset: number;
   generationsOffset: number;
   /** 0 in a plain region, as the annex. */
   spansOffset: number;
@@ -38,11 +41,11 @@ const aligned = (offset: number) => Math.ceil(offset / 64) * 64;
 interface Tables {
   controlOffset: number;
   unitCount: number;
-  extraWords: number;
+  rowBytes: number;
   slots: number;
   namespaces: number;
   words: number;
-  extra: number;
+  rows: number;
   generations: number;
   stamps: number;
   spans: number;
@@ -55,12 +58,14 @@ function tables(
   size: number,
   granularity: number,
   slotCount: number,
+  wordSlots: number,
   kind: number,
   annexSize: number,
 ): Tables {
   const unitCount = Math.ceil(size / granularity);
   const controlOffset = unitCount * granularity;
-  const extraWords = slotCount <= 60 ? 0 : Math.ceil((slotCount - 60) / 64);
+  const rowCount = Math.max(0, slotCount - wordSlots);
+  const rowBytes = rowCount === 0 ? 0 : Math.ceil(unitCount / 512) * 64;
   const stampCount = granularity < 8192 ? Math.ceil(unitCount / 2) : unitCount;
   let end = controlOffset;
   const place = (count: number, bytes: number) => {
@@ -71,7 +76,7 @@ function tables(
   const slots = place(slotCount, 64);
   const namespaces = place(15, 8);
   const words = place(unitCount, 8);
-  const extra = place(unitCount * extraWords, 8);
+  const rows = place(rowCount, rowBytes);
   const generations = place(unitCount, 4);
   const stamps = place(stampCount, 4);
   const spans = kind === 0 ? 0 : place(unitCount, 4);
@@ -79,11 +84,11 @@ function tables(
   return {
     controlOffset,
     unitCount,
-    extraWords,
+    rowBytes,
     slots,
     namespaces,
     words,
-    extra,
+    rows,
     generations,
     stamps,
     spans,
@@ -98,30 +103,31 @@ function tables(
  */
 export function parseHeader(bytes: Buffer, fileSize: number): Header | undefined {
   if (bytes.length !== HEADER_BYTES || bytes.toString('latin1', 0, 8) !== 'ASHMCPT1') return undefined;
-  if (bytes.readUInt32LE(8) !== 1 || bytes.readUInt32LE(12) !== HEADER_BYTES) return undefined;
+  if (bytes.readUInt32LE(8) !== 3 || bytes.readUInt32LE(12) !== HEADER_BYTES) return undefined;
   const number = (at: number) => Number(bytes.readBigUInt64LE(at));
   const size = number(16);
   const granularity = number(24);
   const slotCount = bytes.readUInt32LE(40);
+  const wordSlots = bytes.readUInt32LE(44);
   const nameLength = bytes.readUInt32LE(112);
   const kind = bytes.readUInt32LE(408);
   const annexSize = number(432);
   if (size < 1 || size > fileSize || granularity < HEADER_BYTES || granularity > fileSize) return undefined;
   if (!Number.isInteger(Math.log2(granularity)) || annexSize > fileSize) return undefined;
   if (slotCount < 1 || slotCount > 1020 || nameLength > 249 || kind >= kinds.length) return undefined;
-  const t = tables(size, granularity, slotCount, kind, annexSize);
+  if (wordSlots !== 0 && wordSlots !== 60) return undefined;
+  const t = tables(size, granularity, slotCount, wordSlots, kind, annexSize);
   const rest = fileSize - t.end - HEADER_BYTES;
   // The file ends at a page, and the largest page that there is has 64 KiB.
   if (!Number.isSafeInteger(t.end) || rest < 0 || rest >= 2 ** 16) return undefined;
-  const stored = [number(32), bytes.readUInt32LE(44), ...[48, 56, 64, 72, 80, 88, 368, 416, 424].map(number)];
+  const stored = [32, 48, 56, 64, 72, 80, 88, 368, 416, 424].map(number);
   const expected = [
     t.unitCount,
-    t.extraWords,
     t.controlOffset,
     t.slots,
     t.namespaces,
     t.words,
-    t.extra,
+    t.rows,
     t.generations,
     t.stamps,
     t.spans,
@@ -135,11 +141,12 @@ export function parseHeader(bytes: Buffer, fileSize: number): Header | undefined
     granularity,
     unitCount: t.unitCount,
     slotCount,
-    extraWords: t.extraWords,
+    wordSlots,
+    rowBytes: t.rowBytes,
     slotsOffset: t.slots,
     namespacesOffset: t.namespaces,
     wordsOffset: t.words,
-    extraOffset: t.extra,
+    rowsOffset: t.rows,
     generationsOffset: t.generations,
     spansOffset: t.spans,
     annexOffset: t.annex,

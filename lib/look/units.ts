@@ -77,9 +77,14 @@ export function countUnits(
   const holding = new Set(
     owners.filter(({ state }) => state === 'alive' || state === 'elsewhere').map(({ slot }) => slot),
   );
-  const { unitCount, granularity, size, extraWords } = header;
+  const { unitCount, granularity, size, wordSlots, rowsOffset, rowBytes } = header;
   const words = new Table(file, header.wordsOffset, 8, unitCount);
-  const extra = new Table(file, header.extraOffset, 8, unitCount * extraWords);
+  const rows = [...holding]
+    .filter((slot) => slot >= wordSlots)
+    .map((slot) => ({
+      slot,
+      bits: new Table(file, rowsOffset + (slot - wordSlots) * rowBytes, 4, rowBytes / 4),
+    }));
   const generations = new Table(file, header.generationsOffset, 4, unitCount);
   const spans = header.spansOffset === 0 ? undefined : new Table(file, header.spansOffset, 4, unitCount);
   const creatorHolds =
@@ -100,9 +105,8 @@ export function countUnits(
   const add = (slot: number) => {
     if (holding.has(slot) && !holders.includes(slot)) holders.push(slot);
   };
-  const addBits = (low: number, high: number, first: number) => {
-    for (let bits = low; bits !== 0; bits &= bits - 1) add(first + 31 - Math.clz32(bits & -bits));
-    for (let bits = high; bits !== 0; bits &= bits - 1) add(first + 63 - Math.clz32(bits & -bits));
+  const addBits = (bits: number, first: number) => {
+    for (let rest = bits; rest !== 0; rest &= rest - 1) add(first + 31 - Math.clz32(rest & -rest));
   };
   for (let unit = 0, step = 1; unit < unitCount; unit += step) {
     // A damaged table must not take us back, nor on for ever.
@@ -113,9 +117,12 @@ export function countUnits(
     if (holders.length > 0) holders = [];
     if (state !== 'purging') {
       if (creatorHolds && (high & 0x20000000) === 0) add(0);
-      addBits(low, high & 0x0fffffff, 0);
-      for (let k = 0; k < extraWords; k++) {
-        addBits(extra.at(unit * extraWords + k), extra.at(unit * extraWords + k, true), 60 + k * 64);
+      if (wordSlots > 0) {
+        addBits(low, 0);
+        addBits(high & 0x0fffffff, 32);
+      }
+      for (const { slot, bits } of rows) {
+        if (((bits.at(unit >>> 5) >>> (unit & 31)) & 1) !== 0) add(slot);
       }
     }
     const offset = unit * granularity;

@@ -97,7 +97,7 @@ bool WritableRegion::whole_in_kernel(uint64_t first, uint64_t count, uint64_t* g
     *generations += load_relaxed(control().generation(u));
   }
   drop_hold(first, held);
-  // Also the unit that was not to be had: a bit that was set in an extra word for a moment passes for a holder.
+  // Also the unit that was not to be had: a bit that was set in a row for a moment passes for a holder.
   if (held < count) table().relinquish(first + held, 1);
   return whole;
 }

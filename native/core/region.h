@@ -29,6 +29,7 @@ struct RegionOptions {
   uint32_t busy_timeout_ms = 1000;       // how long a pin waits for somebody else's purge
   RegionKind kind = RegionKind::kPlain;  // what attaching expects, and creating makes
   uint64_t annex_size = 0;               // bytes, of kinds that have an annex
+  bool rows = false;       // holder bits in rows also where they are in the unit words by default
   bool reclaimer = false;  // whether this process purges the region by itself when memory is short
 };
 

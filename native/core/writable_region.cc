@@ -184,7 +184,7 @@ Status WritableRegion::pin_slowly(uint64_t offset, uint64_t length, bool* purged
     for (const Loss& loss : losses) units_[loss.unit].generation = loss.generation_before;
   }
   process.lock().unlock();
-  // With the unit that was not to be had: whoever waits in an extra word is taken for a holder.
+  // With the unit that was not to be had: whoever waits in a row is taken for a holder.
   if (!failed.ok()) process.table().relinquish(first, u - first + 1);
   return failed;
 }

@@ -22,6 +22,7 @@ const right = [
   { name: 'exec', flags: ['EXEC', 'NS=2', 'ATT=3', 'OPS=5', 'DEATHS=1', 'BIRTHS=1'] },
   { name: 'extra', flags: ['EXTRA=4', 'NS=3', 'ATT=7', 'OPS=4', 'DEATHS=1'] },
   { name: 'extra-two', flags: ['EXTRA=6', 'NS=3', 'ATT=7', 'OPS=4', 'DEATHS=1'] },
+  { name: 'extra-all', flags: ['EXTRA=7', 'NS=3', 'ATT=7', 'OPS=3', 'DEATHS=1'] },
   { name: 'extra-reuse', flags: ['EXTRA=2', 'NS=2', 'ATT=3', 'OPS=4', 'DEATHS=2', 'BIRTHS=1'] },
   { name: 'again', flags: ['AGAIN', 'NS=3', 'ATT=3', 'START=2', 'OPS=4', 'DEATHS=1'] },
   { name: 'again-extra', flags: ['AGAIN', 'EXTRA=4', 'NS=3', 'ATT=7', 'START=2', 'OPS=4', 'DEATHS=1'] },
@@ -183,9 +184,13 @@ const extentsRight = [
   { name: 'extents', flags: ['UNITS=3', 'PURGERS=1', 'OPS=4'] },
   { name: 'extents-two-purgers', flags: ['UNITS=3', 'PURGERS=2', 'OPS=3'] },
   { name: 'extents-four', flags: ['UNITS=4', 'PURGERS=1', 'OPS=4'] },
+  { name: 'extents-rows', flags: ['ROWS=1', 'UNITS=3', 'PURGERS=1', 'OPS=4'] },
+  { name: 'extents-rows-two-purgers', flags: ['ROWS=1', 'UNITS=2', 'PURGERS=2', 'OPS=3'] },
 ].map((entry) => ({ ...entry, model: 'extents.pml' }));
 const extentsWrong = [
   { name: 'BUG_NO_SECOND_LOOK', flags: ['OPS=4'], expect: law1 },
+  { name: 'BUG_SPAN_BEFORE_ROWS', flags: ['ROWS=1', 'OPS=4'], expect: law1 },
+  { name: 'BUG_NO_LOOK_AT_ROWS', flags: ['ROWS=1', 'OPS=4'], expect: law1 },
   { name: 'BUG_ADOPTER_DISCARDS_A_UNIT', flags: ['OPS=4'], expect: law1 },
   { name: 'BUG_JOIN_UNHELD', flags: ['OPS=4'], expect: law1 },
   { name: 'BUG_NEW_LEADER_FIRST', flags: ['OPS=4', 'PURGERS=1'], expect: 'extents_overlap' },

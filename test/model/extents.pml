@@ -22,6 +22,10 @@
 #define DEATHS 1 /* of the cutter */
 #endif
 
+#ifndef ROWS
+#define ROWS 0 /* holders set a bit first and look then, and a purger does the reverse: T6 */
+#endif
+
 #define READY 0
 #define PURGING 1
 #define PURGED 2
@@ -30,6 +34,7 @@ byte state[UNITS];
 byte purger[UNITS];
 byte span[UNITS];
 bool held[UNITS]; /* by the living cutter */
+bool marked[UNITS]; /* in its row: set before it holds, cleared when it does no more */
 bool dead[PURGERS + 1]; /* PURGERS: who purges in the name of the cutter */
 byte deaths = DEATHS;
 
@@ -85,7 +90,7 @@ proctype Purger(byte me) {
     fi;
     atomic {
       if
-      :: state[u] == READY && !held[u] -> state[u] = PURGING; purger[u] = me /* T4 */
+      :: state[u] == READY && (ROWS || !held[u]) -> state[u] = PURGING; purger[u] = me /* T4 */
       :: else -> goto next
       fi
     };
@@ -93,7 +98,16 @@ proctype Purger(byte me) {
     :: (MORTALS >> me) & 1 -> dead[me] = 1; goto over
     :: (1)
     fi;
-#ifndef BUG_NO_SECOND_LOOK
+#ifdef BUG_SPAN_BEFORE_ROWS
+    s = span[u];
+#endif
+#ifndef BUG_NO_LOOK_AT_ROWS
+    if
+    :: ROWS && marked[u] -> state[u] = READY; goto next /* T8 */
+    :: else
+    fi;
+#endif
+#if !defined(BUG_NO_SECOND_LOOK) && !defined(BUG_SPAN_BEFORE_ROWS)
     s = span[u];
     if
     :: s == 0 -> state[u] = READY; goto next /* T8 */
@@ -117,6 +131,9 @@ over:
 /* T1, T2, T7. Waits for a living purger: gives up, which an operation may do before it has changed anything. */
 inline take(v, done) {
   done = 0;
+#if ROWS
+  marked[v] = 1;
+#endif
   do
   :: atomic { state[v] != PURGING -> held[v] = 1; done = 1; break }
   :: atomic { state[v] == PURGING && dead[purger[v]] -> purger[v] = PURGERS } ->
@@ -131,14 +148,17 @@ inline take(v, done) {
     :: else -> break
     od;
     state[v] = PURGED
-  :: state[v] == PURGING && !dead[purger[v]] -> break
+  :: state[v] == PURGING && !dead[purger[v]] -> marked[v] = 0; break
   od;
   s = 0; x = 0
 }
 
+/* T3: the hold ends, then the bit goes. */
+inline drop(w) { held[w] = 0; marked[w] = 0 }
+
 inline may_die() {
   if
-  :: atomic { deaths > 0 -> deaths--; d_step { x = 0; do :: x < UNITS -> held[x] = 0; x++ :: else -> break od; x = 0 } goto reborn }
+  :: atomic { deaths > 0 -> deaths--; d_step { x = 0; do :: x < UNITS -> held[x] = 0; marked[x] = 0; x++ :: else -> break od; x = 0 } goto reborn }
   :: (1)
   fi
 }
@@ -162,13 +182,13 @@ reborn:
       fi;
       select(a: 1 .. (UNITS - 1));
       if
-      :: a >= span[u] -> held[u] = 0; goto again
+      :: a >= span[u] -> drop(u); goto again
       :: else
       fi;
       v = u + a;
       take(v, ok);
       if
-      :: !ok -> held[u] = 0; goto again
+      :: !ok -> drop(u); goto again
       :: else
       fi;
       s = span[u] - a;
@@ -183,11 +203,11 @@ reborn:
 #endif
       s = 0;
       if
-      :: held[u] = 0
+      :: drop(u)
       :: (1)
       fi;
       if
-      :: held[v] = 0
+      :: drop(v)
       :: (1)
       fi
     :: span[u] > 0 && u + span[u] < UNITS && span[u + span[u]] > 0 -> /* join */
@@ -206,7 +226,7 @@ reborn:
       :: else -> ok = 1
       fi;
       if
-      :: !ok -> held[u] = 0; goto again
+      :: !ok -> drop(u); goto again
       :: else
       fi;
 #endif
@@ -215,12 +235,12 @@ reborn:
       may_die();
       span[u] = span[u] + s; no_overlap();
       s = 0;
-      held[v] = 0;
+      drop(v);
       if
-      :: held[u] = 0
+      :: drop(u)
       :: (1)
       fi
-    :: held[u] -> held[u] = 0
+    :: held[u] -> drop(u)
     :: else
     fi;
 again:

@@ -45,7 +45,7 @@
 #define MORTALS 7
 #endif
 #ifndef EXTRA
-#define EXTRA 0 /* slots whose holder bit is in the extra word, as a mask */
+#define EXTRA 0 /* slots whose holder bit is in a row, as a mask */
 #endif
 #ifndef START
 #define START VOLATILE /* the unit words at the start; a volatile one is unpinned in the kernel */
@@ -546,7 +546,7 @@ pinned:
         met_refiller = met_refiller & ~BIT(me); met_loss = met_loss & ~BIT(me);
         held = held | BIT(u); mask = BIT(u); goto unpin
       }
-    /* T2b. From here on this pin is not taken back. PURGING: in the extra word only. */
+    /* T2b. From here on this pin is not taken back. PURGING: in a row only. */
     :: atomic {
         lost ->
         if

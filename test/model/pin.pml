@@ -24,7 +24,7 @@
 #define ATT 7 /* processes that are attached at the start, process p in slot p */
 #endif
 #ifndef EXTRA
-#define EXTRA 0 /* slots whose holder bit is in the extra word, as a mask */
+#define EXTRA 0 /* slots whose holder bit is in a row, as a mask */
 #endif
 #ifndef START
 #define START 0 /* state of the unit at the start */
@@ -349,7 +349,7 @@ pinned:
     :: atomic {
         lost = 0; back = 2; pinning = pinning & ~BIT(me); met_refiller = met_refiller & ~BIT(me); goto unpin
       }
-    /* T2b. From here on this pin is not taken back. PURGING: in the extra word only, and the bounded wait for its end is over. */
+    /* T2b. From here on this pin is not taken back. PURGING: in a row only, and the bounded wait for its end is over. */
     :: atomic {
         lost ->
         if

@@ -8,7 +8,7 @@
 // A worker that dies inside a write leaves [1] at 0, and whoever starts the workers clears its locks, so that what is known stays
 // true whoever dies. Prints "deaths D operations O violations V busy B".
 //
-// IDLE processes attach first and do nothing, so that with 59 of them the workers' bits are in the extra words.
+// IDLE processes attach first and do nothing, so that with 59 of them the workers' bits are in rows.
 //
 // With `drop`, one process more makes the kernel discard what is unpinned, at random times: it writes to /proc/sys/vm/drop_caches.
 //
@@ -81,6 +81,7 @@ class Worker {
   uint32_t* content(uint64_t unit) const {
     return reinterpret_cast<uint32_t*>(region_->mapping()->data() + unit * unit_bytes());
   }
+  bool has_rows() const { return control_.header().slot_count > control_.header().word_slots; }
   UnitState state(uint64_t unit) const { return state_of(load_acquire(control_.word(unit))); }
 
   void attach() {
@@ -173,8 +174,8 @@ class Worker {
         told |= unit * unit_bytes() >= range.offset && unit * unit_bytes() < range.offset + range.length;
       }
       if (told) ledger_.count(kTold);
-      // Where there are extra words a purger marks first and looks then, and steps back.
-      if (state(unit) == UnitState::kPurging && control_.header().extra_words == 0) {
+      // Where there are rows a purger marks first and looks then, and steps back.
+      if (state(unit) == UnitState::kPurging && !has_rows()) {
         violation("a held unit is being purged", unit, 0);
       }
       if (!lock(unit, told)) continue;

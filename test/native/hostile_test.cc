@@ -121,7 +121,7 @@ TEST(users_survive_a_peer_that_scribbles_over_everything) {
   for (unsigned seed = 1; seed <= 4; ++seed) survive(0, seed, 3000);
 }
 
-TEST(and_so_they_do_with_extra_words_and_with_one_slot) {
+TEST(and_so_they_do_with_rows_and_with_one_slot) {
   survive(200, 5, 2000);
   survive(1, 6, 500);
 }

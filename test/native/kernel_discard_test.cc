@@ -355,7 +355,7 @@ TEST(one_process_unpins_and_another_goes_on_holding) {
   }
 }
 
-TEST(extra_words_keep_the_kernel_away_as_well) {
+TEST(rows_keep_the_kernel_away_as_well) {
   if (!room_for_processes(60)) SKIP("60 processes at once are not to be had here");
   if (!kernel_discards() || !can_discard()) SKIP("no kernel that can be made to discard");
   auto a = filled_region(50, 64);

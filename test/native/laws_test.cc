@@ -539,7 +539,7 @@ TEST(sixty_processes_at_once_and_an_error_for_one_more) {
     Child one_too_many([&] { return try_attach(a->fd()).status().code == Code::kTooManyProcesses ? 0 : 1; });
     CHECK_EQ(one_too_many.reap(), 0);
     CHECK_EQ(purge(*a, 0, 4 * kPage), 3 * kPage);
-    // All but the last give their pin back; it alone keeps the unit (with 130, its bit is in an extra word).
+    // All but the last give their pin back; it alone keeps the unit (with 130, its bit is in a row).
     for (size_t i = 0; i + 1 < children.size(); ++i) {
       children[i]->resume();
       CHECK_EQ(children[i]->reap(), 0);
@@ -547,7 +547,7 @@ TEST(sixty_processes_at_once_and_an_error_for_one_more) {
     CHECK_EQ(purge(*a, 0, kPage), uint64_t{0});
     children.back()->kill_and_reap();
     CHECK_EQ(purge(*a, 0, kPage), kPage);
-    // Losses are told in extra words as in the first.
+    // Losses are told to who has a row as to the others.
     Child again([&] {
       auto b = attach_or_exit(a->fd());
       return pin(*b, 0, kPage).purged ? 0 : 1;
@@ -556,9 +556,9 @@ TEST(sixty_processes_at_once_and_an_error_for_one_more) {
   }
 }
 
-TEST(extra_words_obey_the_laws) {
+TEST(rows_obey_the_laws) {
   if (!room_for_processes(60)) SKIP("60 processes at once are not to be had here");
-  // 62 slots: 60 sleepers fill the first word, so that the next two processes live in the extra word.
+  // 62 slots: 60 sleepers fill the unit words, so that the next two processes have rows.
   auto a = make_region(4 * kPage, 62, 50);
   fill(*a, 0, 4 * kPage, 1);
   unpin(*a, 0, 4 * kPage);
@@ -583,7 +583,7 @@ TEST(extra_words_obey_the_laws) {
   REQUIRE(holder.wait_stopped());
   CHECK(is_pinned(*a, 0, kPage));
   holder.kill_and_reap();
-  // It died while refilling: whoever comes next is told, also in the extra word.
+  // It died while refilling: whoever comes next is told, also with a row.
   Child next([&] {
     auto b = attach_or_exit(a->fd());
     if (!pin(*b, 0, kPage).purged) return 1;

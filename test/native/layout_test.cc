@@ -19,13 +19,19 @@ TEST(tables_follow_the_data_without_overlap) {
       CHECK_EQ(l.slots_offset, l.control_offset);
       CHECK(l.namespaces_offset >= l.slots_offset + slots * sizeof(Slot));
       CHECK(l.words_offset >= l.namespaces_offset + kNamespaces * 8);
-      CHECK(l.extra_offset >= l.words_offset + l.unit_count * 8);
-      CHECK(l.generations_offset >= l.extra_offset + l.unit_count * l.extra_words * 8);
+      CHECK(l.rows_offset >= l.words_offset + l.unit_count * 8 && l.rows_offset % 64 == 0);
+      CHECK(l.generations_offset >= l.rows_offset + uint64_t{l.row_count()} * l.row_words * 8);
       CHECK(l.stamps_offset >= l.generations_offset + l.unit_count * 4);
       CHECK(l.stamp_count() * 2 >= l.unit_count);
       CHECK(l.header_offset >= l.stamps_offset + l.stamp_count() * 4);
       CHECK_EQ(l.file_size % page_size(), uint64_t{0});
-      CHECK_EQ(l.extra_words, slots <= 60 ? 0u : (slots - 60 + 63) / 64);
+      CHECK_EQ(l.row_count(), slots <= 60 ? 0u : slots - 60);
+      CHECK(l.row_count() == 0 || (l.row_words * 64 >= l.unit_count && l.row_words % 8 == 0));
+      const Result<Layout> in_rows = make_layout(size, page_size(), slots, RegionKind::kPlain, 0, 0);
+      REQUIRE(in_rows.ok());
+      CHECK_EQ(in_rows.value().row_count(), slots);
+      CHECK(in_rows.value().generations_offset >=
+            in_rows.value().rows_offset + uint64_t{slots} * in_rows.value().row_words * 8);
       CHECK_EQ(l.unit_bytes(l.unit_count - 1), size - (l.unit_count - 1) * page_size());
     }
   }

@@ -45,8 +45,7 @@ std::unique_ptr<Child> sleeping_purger(Region& region) {
 void wait_until_half_pinned(Region& region) {
   RawControl control(region.fd());
   const auto held = [&] {
-    const uint64_t word = load_acquire(control.word(2));
-    return state_of(word) != UnitState::kPurging && (word & kHolderBits) != 0;
+    return state_of(load_acquire(control.word(2))) != UnitState::kPurging && control.any_holder_bit(2);
   };
   while (!held()) nap_ms(1);
 }
@@ -124,7 +123,7 @@ TEST(and_is_kept_whatever_a_sibling_does) {
   CHECK(!late_comer_is_told(*a));
 }
 
-TEST(a_purge_does_not_forget_a_dead_refiller_of_an_extra_word) {
+TEST(a_purge_does_not_forget_a_dead_refiller_with_a_row) {
   if (!room_for_processes(60)) SKIP("60 processes at once are not to be had here");
   auto a = with_first_unit_lost(64);
   const auto sleepers = idle_processes(a->fd(), 59);

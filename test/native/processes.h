@@ -169,6 +169,7 @@ inline std::unique_ptr<Region> make_region(uint64_t size, uint32_t max_processes
   options.size = size;
   options.max_processes = max_processes;
   options.busy_timeout_ms = busy_ms;
+  options.rows = getenv("ASHMEM_COMPAT_TEST_ROWS") != nullptr;
   Result<std::unique_ptr<Region>> made = test_backend().create(options);
   if (!made.ok()) {
     fprintf(stderr, "create: code %d errno %d %s\n", static_cast<int>(made.status().code),
@@ -299,6 +300,15 @@ class RawControl {
   size_t length() const { return length_; }
   uint64_t* word(uint64_t unit) const { return at(header_.words_offset) + unit; }
   Slot* slot(uint32_t i) const { return reinterpret_cast<Slot*>(at(header_.slots_offset)) + i; }
+  bool any_holder_bit(uint64_t unit) const {
+    bool any = (load_acquire(word(unit)) & kHolderBits) != 0;
+    const uint64_t row_words = ((header_.unit_count - 1) / 512 + 1) * 8;
+    for (uint32_t i = header_.word_slots; i < header_.slot_count; ++i) {
+      const uint64_t* row = at(header_.rows_offset) + (i - header_.word_slots) * row_words;
+      any |= (load_acquire(row + unit / 64) >> unit % 64 & 1) != 0;
+    }
+    return any;
+  }
   uint64_t* namespaces() const { return at(header_.namespaces_offset); }
 
  private:

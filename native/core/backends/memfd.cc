@@ -34,9 +34,10 @@ class MemfdBackend final : public Backend {
 
   Result<std::unique_ptr<Region>> create(const RegionOptions& options) const override {
     if (options.name.size() > kMaxName) return Status::Of(Code::kOutOfRange, "name is longer than 249 bytes");
-    Result<Layout> layout = make_layout(options.size, options.granularity ? options.granularity : page_size(),
-                                        options.max_processes ? options.max_processes : kDefaultSlots,
-                                        options.kind, options.annex_size);
+    Result<Layout> layout =
+        make_layout(options.size, options.granularity ? options.granularity : page_size(),
+                    options.max_processes ? options.max_processes : kDefaultSlots, options.kind,
+                    options.annex_size, options.rows ? 0 : word_slots_for(options.kind, false));
     if (!layout.ok()) return layout.status();
     if (Status s = fits_address_space(layout.value()); !s.ok()) return s;
     Result<Fd> fd = memfd::create(options.name, layout.value().file_size);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/pins/layout.h"
+#include "core/platform/atomics.h"
 #include "core/platform/fault_guard.h"
 
 namespace ashmem_compat {
@@ -45,8 +46,14 @@ class Control {
   Slot* slot(uint32_t i) const { return at<Slot>(layout_.slots_offset) + i; }
   uint64_t* namespace_entry(uint32_t i) const { return at<uint64_t>(layout_.namespaces_offset) + i; }
   uint64_t* word(uint64_t unit) const { return at<uint64_t>(layout_.words_offset) + unit; }
-  uint64_t* extra(uint64_t unit, uint32_t k) const {
-    return at<uint64_t>(layout_.extra_offset) + unit * layout_.extra_words + k;
+  // The row of a slot from layout().word_slots on: bit u % 64 of word u / 64 is set while its owner holds unit u.
+  uint64_t* row(uint32_t slot) const {
+    return at<uint64_t>(layout_.rows_offset) + (slot - layout_.word_slots) * layout_.row_words;
+  }
+  // One past the last slot whose row may ever have been written.
+  uint32_t rows_end() const {
+    const uint32_t end = load_seq_cst(&header()->rows_end);
+    return end < layout_.slot_count ? end : layout_.slot_count;
   }
   uint32_t* generation(uint64_t unit) const { return at<uint32_t>(layout_.generations_offset) + unit; }
   uint32_t* stamp(uint64_t unit) const {

@@ -6,7 +6,7 @@
 
 namespace ashmem_compat {
 
-// K1, for a unit that is left to the kernel. False if the word is `word` no more. With our bit in an extra word, it stands.
+// K1, for a unit that is left to the kernel. False if the word is `word` no more. With our bit in a row, it stands.
 bool PinTable::pin_in_kernel(uint64_t unit, uint64_t word, Take* taken) {
   uint64_t* at = control_.word(unit);
   const uint64_t granularity = control_.layout().granularity;
@@ -60,7 +60,7 @@ PinTable::Mark PinTable::mark_relinquished(uint64_t unit, Census& census, uint64
     }
     const bool whole = state_of(w) == UnitState::kReady;
     if (!cas_seq_cst(word, w, purging_ | (whole ? kVolatile : 0))) continue;
-    if (control_.layout().extra_words == 0 || !held_in_extra(unit, census)) {
+    if (!held_in_rows(unit, census)) {
       return whole ? Mark::kMarked : Mark::kAgain;
     }
     // Back, and another look: that holder may have left meanwhile, and left the unit to us.
@@ -130,7 +130,7 @@ bool PinTable::adopt_in_kernel(uint64_t unit, bool whole, Census& census) {
   const uint64_t offset = unit * granularity;
   const uint64_t length = span(unit) * granularity;
   uint64_t mine = purging_ | (whole ? kVolatile : 0);
-  if (control_.layout().extra_words != 0 && held_in_extra(unit, census)) {
+  if (held_in_rows(unit, census)) {
     // A holder that was here before the dead one, or one that is about to wait for us: pinned is right for both.
     if (!cas_seq_cst(word, mine, purging_)) return false;
     bool purged = false;

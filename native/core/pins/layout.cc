@@ -19,7 +19,7 @@ bool place(uint64_t* cursor, uint64_t count, uint64_t bytes, uint64_t* at) {
 }  // namespace
 
 Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_count, RegionKind kind,
-                           uint64_t annex_size) {
+                           uint64_t annex_size, uint32_t word_slots) {
   if (size == 0) return Status::Of(Code::kOutOfRange, "size must be at least 1");
   if (!is_power_of_two(granularity) || granularity < page_size()) {
     return Status::Of(Code::kOutOfRange, "granularity must be a power of two and at least the page size");
@@ -31,7 +31,7 @@ Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_co
   l.size = size;
   l.granularity = granularity;
   l.slot_count = slot_count;
-  l.extra_words = slot_count <= kSlotsInUnitWord ? 0 : (slot_count - kSlotsInUnitWord + 63) / 64;
+  l.word_slots = word_slots;
   if (!align_up(size, granularity, &l.control_offset)) return too_large();
   l.unit_count = l.control_offset / granularity;
   l.stamp_shift = granularity < 8192 ? 1 : 0;
@@ -39,12 +39,14 @@ Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_co
   if (l.has_extents() && l.unit_count > kSpanUnits) return too_large();
 
   uint64_t cursor = l.control_offset;
-  uint64_t extra_count = 0;
+  // A row is written by one process: no two of them have a cache line in common.
+  l.row_words = l.row_count() == 0 ? 0 : ((l.unit_count - 1) / 512 + 1) * 8;
+  uint64_t row_bits = 0;
   if (!place(&cursor, slot_count, sizeof(Slot), &l.slots_offset) ||
       !place(&cursor, kNamespaces, 8, &l.namespaces_offset) ||
       !place(&cursor, l.unit_count, 8, &l.words_offset) ||
-      __builtin_mul_overflow(l.unit_count, uint64_t{l.extra_words}, &extra_count) ||
-      !place(&cursor, extra_count, 8, &l.extra_offset) ||
+      __builtin_mul_overflow(l.row_words, uint64_t{l.row_count()}, &row_bits) ||
+      !place(&cursor, row_bits, 8, &l.rows_offset) ||
       !place(&cursor, l.unit_count, 4, &l.generations_offset) ||
       !place(&cursor, l.stamp_count(), 4, &l.stamps_offset)) {
     return too_large();
@@ -77,12 +79,12 @@ void fill_header(const Layout& l, Header* h) {
   h->granularity = l.granularity;
   h->unit_count = l.unit_count;
   h->slot_count = l.slot_count;
-  h->extra_words = l.extra_words;
+  h->word_slots = l.word_slots;
   h->control_offset = l.control_offset;
   h->slots_offset = l.slots_offset;
   h->namespaces_offset = l.namespaces_offset;
   h->words_offset = l.words_offset;
-  h->extra_offset = l.extra_offset;
+  h->rows_offset = l.rows_offset;
   h->generations_offset = l.generations_offset;
   h->stamps_offset = l.stamps_offset;
   h->kind = static_cast<uint32_t>(l.kind);
@@ -100,19 +102,21 @@ Result<Layout> check_header(const Header& h, uint64_t file_size, uint32_t versio
   if (h.version != version) return Status::Of(kBad, "a region of another version of the protocol");
   if (h.kind > static_cast<uint32_t>(RegionKind::kCache))
     return Status::Of(kBad, "a region of an unknown kind");
-  Result<Layout> made =
-      make_layout(h.size, h.granularity, h.slot_count, static_cast<RegionKind>(h.kind), h.annex_size);
+  if (h.word_slots != 0 && h.word_slots != kSlotsInUnitWord)
+    return Status::Of(kBad, "not a region: no such place for the holder bits");
+  Result<Layout> made = make_layout(h.size, h.granularity, h.slot_count, static_cast<RegionKind>(h.kind),
+                                    h.annex_size, h.word_slots);
   if (!made.ok()) return Status::Of(kBad, "not a region: impossible sizes in its header");
   Layout& l = made.value();
   l.version = version;
   if (l.file_size != file_size)
     return Status::Of(kBad, "not a region: its length is not what its header says");
-  if (h.header_size != kHeaderSize || h.unit_count != l.unit_count || h.extra_words != l.extra_words ||
-      h.control_offset != l.control_offset || h.slots_offset != l.slots_offset ||
-      h.namespaces_offset != l.namespaces_offset || h.words_offset != l.words_offset ||
-      h.extra_offset != l.extra_offset || h.generations_offset != l.generations_offset ||
-      h.stamps_offset != l.stamps_offset || h.spans_offset != l.spans_offset ||
-      h.annex_offset != l.annex_offset || h.annex_size != l.annex_size || h.name_length > kMaxName) {
+  if (h.header_size != kHeaderSize || h.unit_count != l.unit_count || h.control_offset != l.control_offset ||
+      h.slots_offset != l.slots_offset || h.namespaces_offset != l.namespaces_offset ||
+      h.words_offset != l.words_offset || h.rows_offset != l.rows_offset ||
+      h.generations_offset != l.generations_offset || h.stamps_offset != l.stamps_offset ||
+      h.spans_offset != l.spans_offset || h.annex_offset != l.annex_offset || h.annex_size != l.annex_size ||
+      h.name_length > kMaxName) {
     return Status::Of(kBad, "not a region: its header contradicts itself");
   }
   return made;

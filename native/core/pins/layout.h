@@ -9,9 +9,9 @@
 namespace ashmem_compat {
 
 constexpr char kMagic[8] = {'A', 'S', 'H', 'M', 'C', 'P', 'T', '1'};
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 3;
 // The same, of a memfd whose kernel discards by vrange: who does not know of it must not take it for another.
-constexpr uint32_t kVrangeVersion = 2;
+constexpr uint32_t kVrangeVersion = 4;
 constexpr uint32_t kHeaderSize = 512;
 constexpr uint32_t kDefaultSlots = 60;
 constexpr uint32_t kMaxSlots = 1020;
@@ -38,12 +38,12 @@ struct Header {
   uint64_t granularity;
   uint64_t unit_count;
   uint32_t slot_count;
-  uint32_t extra_words;
+  uint32_t word_slots;
   uint64_t control_offset;
   uint64_t slots_offset;
   uint64_t namespaces_offset;
   uint64_t words_offset;
-  uint64_t extra_offset;
+  uint64_t rows_offset;
   uint64_t generations_offset;
   uint64_t creator;
   uint64_t creator_hold;
@@ -56,7 +56,7 @@ struct Header {
   uint32_t priority;
   uint32_t creator_stamp;
   uint32_t kind;
-  uint32_t reserved;
+  uint32_t rows_end;
   uint64_t spans_offset;
   uint64_t annex_offset;
   uint64_t annex_size;
@@ -83,12 +83,13 @@ struct Layout {
   uint64_t granularity = 0;
   uint64_t unit_count = 0;
   uint32_t slot_count = 0;
-  uint32_t extra_words = 0;
+  uint32_t word_slots = kSlotsInUnitWord;  // slots from here on have rows
+  uint64_t row_words = 0;                  // 64-bit words of a row: whole cache lines
   uint64_t control_offset = 0;
   uint64_t slots_offset = 0;
   uint64_t namespaces_offset = 0;
   uint64_t words_offset = 0;
-  uint64_t extra_offset = 0;
+  uint64_t rows_offset = 0;
   uint64_t generations_offset = 0;
   uint64_t stamps_offset = 0;
   // 1 << stamp_shift units share a stamp: 4 bytes for each of the smallest units would be too much of the table.
@@ -101,6 +102,7 @@ struct Layout {
   uint64_t file_size = 0;
 
   uint64_t control_size() const { return file_size - control_offset; }
+  uint32_t row_count() const { return slot_count > word_slots ? slot_count - word_slots : 0; }
   bool has_extents() const { return kind != RegionKind::kPlain; }
   uint64_t stamp_count() const { return ((unit_count - 1) >> stamp_shift) + 1; }
   // Bytes of data in a unit: the last one may be cut short.
@@ -111,9 +113,16 @@ struct Layout {
   }
 };
 
-// kOutOfRange with a reason when size, granularity or slot_count cannot be, or their sums overflow.
+// Which slots have their holder bits in the unit words, where a pin by any process writes: those from here on write to rows of their own,
+// and pins of different processes do not contend. Rows are for what is pinned often, and where the pins cost no system call.
+constexpr uint32_t word_slots_for(RegionKind kind, bool kernel_discards) {
+  return kind == RegionKind::kPlain || kernel_discards ? kSlotsInUnitWord : 0;
+}
+
+// kOutOfRange with a reason when size, granularity or slot_count cannot be, or their sums overflow. `word_slots`: 0 or kSlotsInUnitWord.
 Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_count,
-                           RegionKind kind = RegionKind::kPlain, uint64_t annex_size = 0);
+                           RegionKind kind = RegionKind::kPlain, uint64_t annex_size = 0,
+                           uint32_t word_slots = kSlotsInUnitWord);
 
 // ENOMEM of mmap where a process cannot hold that much: in 32 bits a region of 4 GiB is as good a region as any, but not for us. To be
 // asked before a length of it becomes a size_t.

@@ -6,11 +6,15 @@ namespace ashmem_compat {
 
 void PinTable::begin(bool creator) {
   const uint32_t slot = slots_.own();
-  if (slot < kSlotsInUnitWord) {
+  if (slot < control_.layout().word_slots) {
     bit_ = uint64_t{1} << slot;
   } else {
-    extra_word_ = (slot - kSlotsInUnitWord) / 64;
-    extra_bit_ = uint64_t{1} << ((slot - kSlotsInUnitWord) % 64);
+    row_ = control_.row(slot);
+    // Before any bit of ours: a purger that does not see it has changed the word before we look at that.
+    uint32_t* end = &control_.header()->rows_end;
+    uint32_t seen = load_seq_cst(end);
+    while (seen <= slot && !cas_seq_cst(end, seen, slot + 1)) {
+    }
   }
   released_ = creator ? kReleased : 0;
   purging_ = purging_word(slot, slots_.own_life());
@@ -49,115 +53,126 @@ bool PinTable::initial_hold(uint64_t word, Census& census) {
   return !census.is_void(0, &life);
 }
 
-bool PinTable::any_bit(uint64_t unit, uint64_t word) {
-  if (word & kHolderBits) return true;
-  for (uint32_t k = 0; k < control_.layout().extra_words; ++k) {
-    if (load_seq_cst(control_.extra(unit, k)) != 0) return true;
+bool PinTable::any_bit(uint64_t unit, uint64_t word) { return (word & kHolderBits) != 0 || any_row(unit); }
+
+bool PinTable::any_row(uint64_t unit) const {
+  const uint32_t end = control_.layout().row_count() == 0 ? 0 : control_.rows_end();
+  for (uint32_t slot = control_.layout().word_slots; slot < end; ++slot) {
+    if (load_seq_cst(control_.row(slot) + unit / 64) >> unit % 64 & 1) return true;
   }
   return false;
 }
 
 // ---- recovery (R1)
 
-// Clears the bit of `slot`, whose owner is void. The caller holds a hazard on the slot, or owns it (A3).
-void PinTable::clear_bit(uint64_t unit, uint32_t slot) {
+// The state goes first, then the bit: `bit` of the word, or one of a row (0), which the caller clears.
+void PinTable::forget_holder(uint64_t unit, uint64_t bit) {
   uint64_t* word = control_.word(unit);
-  const bool in_extra = slot >= kSlotsInUnitWord;
-  const uint64_t bit = in_extra ? 0 : uint64_t{1} << slot;
   uint64_t w = load_acquire(word);
   for (int i = 0; i < kAttempts && state_of(w) != UnitState::kPurging; ++i) {
-    if (!in_extra && !(w & bit)) break;
+    if (bit != 0 && !(w & bit)) break;
     // The dead one may have been the refiller.
     const uint64_t next =
         state_of(w) == UnitState::kRefilling ? with_state(w & ~bit, UnitState::kPurged) : w & ~bit;
     if (next == w || cas_acq_rel(word, w, next)) break;
   }
-  if (in_extra) {
-    const uint32_t at = slot - kSlotsInUnitWord;
-    fetch_and_acq_rel(control_.extra(unit, at / 64), ~(uint64_t{1} << at % 64));
-  }
+}
+
+// Clears the bit of `slot`, whose owner is void. The caller holds a hazard on the slot, or owns it (A3).
+void PinTable::clear_bit(uint64_t unit, uint32_t slot) {
+  if (slot < control_.layout().word_slots) return forget_holder(unit, uint64_t{1} << slot);
+  forget_holder(unit, 0);
+  fetch_and_acq_rel(control_.row(slot) + unit / 64, ~(uint64_t{1} << unit % 64));
 }
 
 // R1 for a bit whose owner was found void in `life`. A reader that owns no slot leaves it to others.
 void PinTable::void_bit(uint64_t unit, uint32_t slot, uint64_t life) {
   if (slots_.own() == Slots::kNone) return;
-  if (slot >= control_.layout().slot_count) {
-    clear_bit(unit, slot);  // of no slot at all: nobody can ever own it
-  } else {
-    slots_.recover(slot, life, [&] { clear_bit(unit, slot); });
-  }
+  slots_.recover(slot, life, [&] { clear_bit(unit, slot); });
 }
 
 void PinTable::sweep(uint32_t slot, int fd) {
   const Layout& layout = control_.layout();
-  const bool in_extra = slot >= kSlotsInUnitWord;
-  const uint32_t at = in_extra ? slot - kSlotsInUnitWord : slot;
-  const uint64_t bit = uint64_t{1} << at % 64;
-  const uint64_t per_unit = in_extra ? layout.extra_words : 1;
+  if (slot >= layout.word_slots) return sweep_row(slot, fd);
+  const uint64_t bit = uint64_t{1} << slot;
   const auto clear = [&](uint64_t unit, uint64_t word) {
-    if (!(word & bit)) return;
-    if (!in_extra && state_of(word) == UnitState::kPurging) return;  // not a holder bit
+    if (!(word & bit) || state_of(word) == UnitState::kPurging) return;  // there it is not a holder bit
     clear_bit(unit, slot);
     stage(Stage::kSweeping);
   };
   // Words in holes of the file are 0. What changes behind the reader is not this slot's bit: nobody sets it now.
-  const Status status = read_table<uint64_t>(fd, in_extra ? layout.extra_offset : layout.words_offset,
-                                             layout.unit_count * per_unit,
+  const Status status = read_table<uint64_t>(fd, layout.words_offset, layout.unit_count,
                                              [&](uint64_t first, const uint64_t* words, uint64_t count) {
-                                               for (uint64_t i = 0; i < count; ++i) {
-                                                 if (!in_extra || (first + i) % per_unit == at / 64)
-                                                   clear((first + i) / per_unit, words[i]);
-                                               }
+                                               for (uint64_t i = 0; i < count; ++i)
+                                                 clear(first + i, words[i]);
                                                return Status::Ok();
                                              });
   if (status.ok()) return;
-  for (uint64_t u = 0; u < layout.unit_count; ++u) {
-    clear(u, load_relaxed(in_extra ? control_.extra(u, at / 64) : control_.word(u)));
-  }
+  for (uint64_t u = 0; u < layout.unit_count; ++u) clear(u, load_relaxed(control_.word(u)));
+}
+
+void PinTable::sweep_row(uint32_t slot, int fd) {
+  const Layout& layout = control_.layout();
+  const auto clear = [&](uint64_t first, uint64_t bits) {
+    for (; bits != 0; bits &= bits - 1) {
+      const uint64_t unit = first * 64 + static_cast<uint64_t>(__builtin_ctzll(bits));
+      if (unit >= layout.unit_count) return;
+      clear_bit(unit, slot);
+      stage(Stage::kSweeping);
+    }
+  };
+  const uint64_t at = layout.rows_offset + (slot - layout.word_slots) * layout.row_words * sizeof(uint64_t);
+  const Status status = read_table<uint64_t>(fd, at, layout.row_words,
+                                             [&](uint64_t first, const uint64_t* words, uint64_t count) {
+                                               for (uint64_t i = 0; i < count; ++i)
+                                                 clear(first + i, words[i]);
+                                               return Status::Ok();
+                                             });
+  if (status.ok()) return;
+  for (uint64_t i = 0; i < layout.row_words; ++i) clear(i, load_relaxed(control_.row(slot) + i));
 }
 
 bool PinTable::held(uint64_t unit, Census& census, uint32_t but) {
   const uint64_t w = load_acquire(control_.word(unit));
   if (state_of(w) == UnitState::kPurging) return false;
   if (initial_hold(w, census)) return true;
-  const uint32_t slot_count = control_.layout().slot_count;
+  const Layout& layout = control_.layout();
   bool held = false;
-  const auto judge = [&](uint32_t slot) {
-    if (slot == but) return;
-    uint64_t life = 0;
-    if (slot < slot_count && !census.is_void(slot, &life)) {
-      held = true;
-    } else {
-      void_bit(unit, slot, life);
-    }
-  };
   for (uint64_t bits = w & kHolderBits; bits != 0; bits &= bits - 1) {
-    judge(static_cast<uint32_t>(__builtin_ctzll(bits)));
+    const uint32_t slot = static_cast<uint32_t>(__builtin_ctzll(bits));
+    if (slot >= layout.word_slots || slot >= layout.slot_count) {
+      // Nobody's: no slot has its bit here.
+      if (slots_.own() != Slots::kNone) forget_holder(unit, uint64_t{1} << slot);
+    } else {
+      held |= judge(unit, slot, census, but);
+    }
   }
-  return held_in_extra(unit, census, but) || held;
+  return held_in_rows(unit, census, but) || held;
 }
 
-bool PinTable::held_in_extra(uint64_t unit, Census& census, uint32_t but) {
+bool PinTable::held_in_rows(uint64_t unit, Census& census, uint32_t but) {
+  const Layout& layout = control_.layout();
+  const uint32_t end = layout.row_count() == 0 ? 0 : control_.rows_end();
   bool held = false;
-  for (uint32_t k = 0; k < control_.layout().extra_words; ++k) {
-    for (uint64_t bits = load_seq_cst(control_.extra(unit, k)); bits != 0; bits &= bits - 1) {
-      const uint32_t slot = kSlotsInUnitWord + k * 64 + static_cast<uint32_t>(__builtin_ctzll(bits));
-      if (slot == but) continue;
-      uint64_t life = 0;
-      if (slot < control_.layout().slot_count && !census.is_void(slot, &life)) {
-        held = true;
-      } else {
-        void_bit(unit, slot, life);
-      }
-    }
+  for (uint32_t slot = layout.word_slots; slot < end; ++slot) {
+    if (load_seq_cst(control_.row(slot) + unit / 64) >> unit % 64 & 1) held |= judge(unit, slot, census, but);
   }
   return held;
+}
+
+// Whether the owner of `slot`, whose bit is set, holds the unit. R1 if it is void.
+bool PinTable::judge(uint64_t unit, uint32_t slot, Census& census, uint32_t but) {
+  uint64_t life = 0;
+  if (slot == but) return false;
+  if (!census.is_void(slot, &life)) return true;
+  void_bit(unit, slot, life);
+  return false;
 }
 
 // ---- pin
 
 PinTable::Take PinTable::take_slowly(uint64_t unit, Census& census) {
-  if (bit_ == 0) return take_extra(unit, census);
+  if (row_) return take_by_row(unit, census);
   uint64_t* word = control_.word(unit);
   for (int i = 0; i < kAttempts; ++i) {
     uint64_t w = load_acquire(word);
@@ -194,12 +209,11 @@ PinTable::Take PinTable::take_slowly(uint64_t unit, Census& census) {
 }
 
 // T6. The bit is set first and the state read after, the purger does the reverse: one of both sees the other.
-PinTable::Take PinTable::take_extra(uint64_t unit, Census& census) {
+PinTable::Take PinTable::take_by_row(uint64_t unit, Census& census) {
   uint64_t* word = control_.word(unit);
-  uint64_t* extra = control_.extra(unit, extra_word_);
   bool filling = false;
   for (int i = 0; i < kAttempts; ++i) {
-    fetch_or_seq_cst(extra, extra_bit_);
+    enter_row(unit);
     uint64_t w = load_seq_cst(word);
     stage(Stage::kTaken);
     switch (state_of(w)) {
@@ -209,26 +223,26 @@ PinTable::Take PinTable::take_extra(uint64_t unit, Census& census) {
         if ((w & volatile_) == 0) return taken;
         const bool answered = pin_in_kernel(unit, w, &taken);  // K1
         if (answered && taken < Take::kWait) return taken;
-        fetch_and_acq_rel(extra, ~extra_bit_);
+        leave_row(unit);
         if (answered) return taken;
         break;
       }
       case UnitState::kRefilling:
         // A second look: the holder that was met alive may have been the next owner of a dead refiller's slot.
         if (filling) return Take::kKept;
-        fetch_and_acq_rel(extra, ~extra_bit_);
+        leave_row(unit);
         filling = held(unit, census);
         w = load_acquire(word);
         if (!filling) forget_refiller(unit, w);
         break;
       case UnitState::kPurging:
-        fetch_and_acq_rel(extra, ~extra_bit_);
+        leave_row(unit);
         if (!purger_is_void(w)) return Take::kWait;
         purge_for_the_dead(unit, w, census);
         break;
     }
   }
-  fetch_and_acq_rel(extra, ~extra_bit_);
+  leave_row(unit);
   return Take::kBusy;
 }
 
@@ -244,7 +258,7 @@ PinTable::Take PinTable::look(uint64_t unit, bool refiller, Census& census) {
         if (state_of(load_acquire(control_.word(unit))) == UnitState::kRefilling) return Take::kKept;
         break;
       case UnitState::kPurging:
-        // In extra words: a purger that will find our bit and step back, or died before it could. Elsewhere only a
+        // With a row: a purger that will find our bit and step back, or died before it could. Elsewhere only a
         // hostile peer writes this over our bit.
         if (!purger_is_void(w)) return Take::kWait;
         purge_for_the_dead(unit, w, census);
@@ -258,7 +272,7 @@ bool PinTable::begin_refill(uint64_t unit) {
   uint64_t* word = control_.word(unit);
   uint64_t w = load_relaxed(word);
   for (int i = 0; i < kAttempts; ++i) {
-    if (state_of(w) == UnitState::kPurging) {  // a purger that will find our extra bit and step back
+    if (state_of(w) == UnitState::kPurging) {  // with a row: a purger that will find our bit and step back
       cpu_relax();
       w = load_relaxed(word);
       continue;
@@ -280,9 +294,9 @@ void PinTable::finish(uint64_t unit, Refill refill, bool gives) {
   for (int i = 0; i < kAttempts; ++i) {
     const UnitState s = state_of(w);
     if (s == UnitState::kPurging) {
-      // A purger that is about to find our extra bit and step back (T8); else a hostile peer took our bit away, and the
+      // With a row: a purger that is about to find our bit and step back (T8); else a hostile peer took our bit away, and the
       // word is not ours to touch.
-      if (extra_bit_ == 0 || refill == Refill::kNone) break;
+      if (!row_ || refill == Refill::kNone) break;
       cpu_relax();
       w = load_relaxed(word);
       continue;
@@ -296,21 +310,36 @@ void PinTable::finish(uint64_t unit, Refill refill, bool gives) {
     // Also where the word stays the same: whoever takes the unit by this word must see what we wrote to it.
     if (cas_release(word, w, next)) break;  // T3
   }
-  if (gives && extra_bit_ != 0) fetch_and_release(control_.extra(unit, extra_word_), ~extra_bit_);
+  if (gives && row_) leave_row(unit);
 }
 
 void PinTable::give_empty(uint64_t unit) {
-  uint64_t* word = control_.word(unit);
   stamp_now(unit);
+  if (row_) {
+    give_empty_by_row(unit);
+    return;
+  }
+  uint64_t* word = control_.word(unit);
   uint64_t w = load_relaxed(word);
   for (int i = 0; i < kAttempts && state_of(w) == UnitState::kReady; ++i) {
-    if (extra_bit_ == 0 && (w & kHolderBits & ~bit_) != 0) break;  // somebody has come; then it is his
-    if (cas_release(word, w, with_state((w & ~bit_) | kReleased, UnitState::kPurged))) {
-      if (extra_bit_ != 0) fetch_and_release(control_.extra(unit, extra_word_), ~extra_bit_);
-      return;
-    }
+    // Somebody has come; then it is his. Who has a row may come unseen.
+    if ((w & kHolderBits & ~bit_) != 0 || control_.layout().row_count() != 0) break;
+    if (cas_release(word, w, with_state((w & ~bit_) | kReleased, UnitState::kPurged))) return;
   }
   finish(unit, Refill::kNone, true);
+}
+
+// Others' bits are not in the word: it is claimed as for a purge, so that one of both sees the other.
+void PinTable::give_empty_by_row(uint64_t unit) {
+  uint64_t* word = control_.word(unit);
+  leave_row(unit);
+  uint64_t w = load_relaxed(word);
+  if (kernel_ || state_of(w) != UnitState::kReady || (w & kHolderBits) != 0 || any_row(unit)) return;
+  if (!cas_seq_cst(word, w, purging_)) return;
+  stage(Stage::kMarked);
+  uint64_t mine = purging_;
+  const UnitState after = any_row(unit) ? UnitState::kReady : UnitState::kPurged;
+  cas_release(word, mine, unit_word(after, kReleased));
 }
 
 // ---- purge
@@ -321,7 +350,7 @@ bool PinTable::adopt(uint64_t unit, uint64_t word, Census& census) {
   const uint64_t whole = of_the_dead ? word & kVolatile : 0;
   if (!cas_seq_cst(control_.word(unit), word, purging_ | whole)) return false;
   if (of_the_dead) return adopt_in_kernel(unit, whole != 0, census);
-  if (control_.layout().extra_words == 0 || !held_in_extra(unit, census)) return true;
+  if (!held_in_rows(unit, census)) return true;
   // The dead purger may or may not have discarded the unit before it found the holder: nobody can say 'kept' any more.
   set_purged(unit, volatile_);
   return false;
@@ -363,7 +392,7 @@ PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
     if (kernel_ && s != UnitState::kPurging && (w & kVolatile) == 0) return Mark::kSkipped;
     if (s == UnitState::kPurged) {
       if (!again) return Mark::kSkipped;
-      if ((w & kHolderBits) != 0) {
+      if (any_bit(unit, w)) {
         if (held(unit, census)) return Mark::kSkipped;
         continue;  // of the dead, and cleared
       }
@@ -379,7 +408,7 @@ PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
       }
       continue;
     }
-    if ((w & kHolderBits) != 0 || !(w & kReleased) || s == UnitState::kRefilling) {
+    if (any_bit(unit, w) || !(w & kReleased) || s == UnitState::kRefilling) {
       if (held(unit, census)) return Mark::kSkipped;
       w = load_acquire(word);
       if (forget_refiller(unit, w)) continue;
@@ -387,9 +416,8 @@ PinTable::Mark PinTable::mark(uint64_t unit, Census& census, bool again) {
     }
     stage(Stage::kBeforeMark);
     if (!cas_seq_cst(word, w, purging_)) continue;  // T4
-    const bool leads =
-        span(unit) != 0;  // for good only now: it may have become another's follower before the CAS
-    if (leads && (control_.layout().extra_words == 0 || !held_in_extra(unit, census))) return Mark::kMarked;
+    // Its span, for good only now: it may have become another's follower before the CAS, or by a holder who has a row.
+    if (!held_in_rows(unit, census) && span(unit) != 0) return Mark::kMarked;
     unmark(unit, 1);
     return Mark::kSkipped;
   }

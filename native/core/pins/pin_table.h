@@ -90,7 +90,16 @@ class PinTable {
     uint64_t* word = words_ + unit;
     uint64_t w = load_relaxed(word);
     stage(Stage::kBeforeTake);
-    if (bit_ == 0 || (w & (kStateBits | kVolatile)) != 0 || !cas_acquire(word, w, w | bit_)) return false;
+    if ((w & (kStateBits | kVolatile)) != 0) return false;
+    if (row_) {
+      enter_row(unit);
+      w = load_seq_cst(word);
+      stage(Stage::kTaken);
+      if ((w & (kStateBits | kVolatile)) == 0) return true;
+      leave_row(unit);
+      return false;
+    }
+    if (bit_ == 0 || !cas_acquire(word, w, w | bit_)) return false;
     stage(Stage::kTaken);
     return true;
   }
@@ -108,6 +117,8 @@ class PinTable {
     stage(Stage::kBeforeGive);
     if (bit_ != 0 && state_of(w) == UnitState::kReady && cas_release(word, w, (w & ~bit_) | released_))
       return;
+    // The word stays as it is, and the line it is in with whoever has it.
+    if (row_ && refill == Refill::kNone && released_ == 0) return leave_row(unit);
     finish(unit, refill, true);
   }
   // T3 by the only holder of a unit whose bytes nobody will want: PURGED, as if discarded.
@@ -170,12 +181,14 @@ class PinTable {
     if (s == UnitState::kPurging) return purger_is_void(w, census);
     return s != UnitState::kPurged && !held(unit, census);
   }
-  // The same of a word that was read, but for extra words, and without asking whether some process is alive: false if that
+  // The same of a word that was read, but for rows, and without asking whether some process is alive: false if that
   // matters.
   bool plainly_idle(uint64_t word) const {
     return state_of(word) == UnitState::kReady && (word & kHolderBits) == 0 &&
            ((word & kReleased) != 0 || load_acquire(&control_.header()->creator_hold) != creator_);
   }
+  // Whether any slot that has a row has set its bit there.
+  bool any_row(uint64_t unit) const;
   // Whether the creator holds all units that nobody has ever pinned or unpinned.
   bool untouched_are_held(Census& census) { return initial_hold(0, census); }
   // When a process last let go of a unit with this stamp, as coarse_stamp() tells it.
@@ -201,12 +214,16 @@ class PinTable {
   };
 
   Take take_slowly(uint64_t unit, Census& census);
-  Take take_extra(uint64_t unit, Census& census);
+  void sweep_row(uint32_t slot, int fd);
+  bool judge(uint64_t unit, uint32_t slot, Census& census, uint32_t but);
+  void give_empty_by_row(uint64_t unit);
+  Take take_by_row(uint64_t unit, Census& census);
   void finish(uint64_t unit, Refill refill, bool gives);
   bool purger_is_void(uint64_t word);
   bool purger_is_void(uint64_t word, Census& census);
   bool initial_hold(uint64_t word, Census& census);
   bool any_bit(uint64_t unit, uint64_t word);
+  void forget_holder(uint64_t unit, uint64_t bit);
   void clear_bit(uint64_t unit, uint32_t slot);
   void void_bit(uint64_t unit, uint32_t slot, uint64_t life);
   bool adopt(uint64_t unit, uint64_t word, Census& census);
@@ -218,7 +235,7 @@ class PinTable {
   Mark mark(uint64_t unit, Census& census, bool again);
   // Whether, as far as is known without asking the system, somebody else holds the unit.
   bool others_hold(uint64_t unit) const {
-    if (extra_bit_ != 0) fence_seq_cst();  // it was cleared in another word than the one that is looked at
+    if (row_) fence_seq_cst();  // our bit was cleared in another word than the one that is looked at
     const uint64_t w = load_acquire(words_ + unit);
     if ((w & (kStateBits | kVolatile)) != 0) return false;
     if (w & kHolderBits) return slots_.known_alive(static_cast<uint32_t>(__builtin_ctzll(w)));
@@ -234,7 +251,10 @@ class PinTable {
   void end_relinquishing(uint64_t first, uint64_t count, Mark kind, uint64_t volatile_bit);
   bool adopt_in_kernel(uint64_t unit, bool whole, Census& census);
   bool held(uint64_t unit, Census& census, uint32_t but);
-  bool held_in_extra(uint64_t unit, Census& census, uint32_t but = Slots::kNone);
+  // Of slots that have rows. A purger that finds none here after its T4 has the unit for itself.
+  bool held_in_rows(uint64_t unit, Census& census, uint32_t but = Slots::kNone);
+  void enter_row(uint64_t unit) { fetch_or_seq_cst(row_ + unit / 64, uint64_t{1} << unit % 64); }
+  void leave_row(uint64_t unit) { fetch_and_acq_rel(row_ + unit / 64, ~(uint64_t{1} << unit % 64)); }
   Status discard(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes,
                  std::atomic<uint64_t>* tally = nullptr);
   void unmark(uint64_t first, uint64_t count);
@@ -256,11 +276,10 @@ class PinTable {
   const uint32_t stamp_shift_;
   uint32_t* const spans_;  // null where each unit is its own
   const uint64_t unit_count_;
-  uint64_t bit_ = 0;  // our holder bit in unit words, or 0 when it is in an extra word
-  uint64_t extra_bit_ = 0;
-  uint32_t extra_word_ = 0;
-  uint64_t released_ = 0;  // kReleased for the creator: its unpin ends the initial hold
-  uint64_t purging_ = 0;   // our PURGING word
+  uint64_t bit_ = 0;         // our holder bit in unit words, or 0:
+  uint64_t* row_ = nullptr;  // our holder bits are here then
+  uint64_t released_ = 0;    // kReleased for the creator: its unpin ends the initial hold
+  uint64_t purging_ = 0;     // our PURGING word
   Status failure_;
 };
 

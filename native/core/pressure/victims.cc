@@ -62,15 +62,15 @@ class Sight {
         layout_(attachment.control().layout()),
         census_(attachment.slots()),
         words_(attachment.fd(), layout_.words_offset, layout_.unit_count),
-        extra_(attachment.fd(), layout_.extra_offset, layout_.unit_count * layout_.extra_words),
         stamps_(attachment.fd(), layout_.stamps_offset, layout_.stamp_count()) {}
 
   bool wants(Want want, uint64_t unit) {
     const uint64_t word = words_.at(unit);
     if (!words_.readable()) return false;
-    if (want == Want::kIdle) return table_.plainly_idle(word) && !any_extra(unit);
+    if (want == Want::kIdle) return table_.plainly_idle(word) && !table_.any_row(unit);
     // The rest asks the table itself, which has memory where the word is not 0.
-    if (word == 0) return want == Want::kAbandoned && !table_.untouched_are_held(census_) && !any_extra(unit);
+    if (word == 0)
+      return want == Want::kAbandoned && !table_.untouched_are_held(census_) && !table_.any_row(unit);
     return want == Want::kAbandoned ? table_.idle(unit, census_)
                                     : table_.is_purged(unit) && !table_.held(unit, census_);
   }
@@ -79,17 +79,10 @@ class Sight {
   }
 
  private:
-  bool any_extra(uint64_t unit) {
-    for (uint32_t k = 0; k < layout_.extra_words; ++k) {
-      if (extra_.at(unit * layout_.extra_words + k) != 0) return true;
-    }
-    return false;
-  }
-
   PinTable& table_;
   const Layout& layout_;
   Census census_;
-  TableWindow<uint64_t> words_, extra_;
+  TableWindow<uint64_t> words_;
   TableWindow<uint32_t> stamps_;
 };
 

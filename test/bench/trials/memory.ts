@@ -15,9 +15,10 @@ function controlBytes(fd: number): { control: number; file: number } {
   readSync(fd, header, 0, 512, file - 512);
   const units = Number(header.readBigUInt64LE(32));
   const slots = header.readUInt32LE(40);
-  const extraWords = header.readUInt32LE(44);
+  const rows = Math.max(0, slots - header.readUInt32LE(44));
   const stamps = header.readBigUInt64LE(24) < 8192n ? Math.ceil(units / 2) : units;
-  const control = slots * 64 + 15 * 8 + units * (8 + 8 * extraWords + 4) + stamps * 4 + 512;
+  const control =
+    slots * 64 + 15 * 8 + rows * Math.ceil(units / 512) * 64 + units * (8 + 4) + stamps * 4 + 512;
   return { control, file: file - Number(header.readBigUInt64LE(48)) };
 }
 
