@@ -19,7 +19,7 @@ export interface ChaosOptions {
   workers?: number;
   /** Node processes among them. */
   nodeWorkers?: number;
-  /** Attached processes that do nothing: 59 push the others into the extra words. */
+  /** Attached processes that do nothing: 59 have the others take rows. */
   idle?: number;
   /** Default: the best here. */
   backend?: Backend;

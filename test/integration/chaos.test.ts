@@ -11,7 +11,7 @@ describeContract(
       ['with slots to spare', { seconds: 5, seed: 1 }],
       ['with slots that are used again and again', { seconds: 3, seed: 2, maxProcesses: 12 }],
       [
-        'with holder bits in the extra words',
+        'with holder bits in rows',
         { seconds: 3, seed: 3, maxProcesses: 130, idle: 57, nodeWorkers: 1 },
       ],
     ] as const) {

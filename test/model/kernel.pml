@@ -666,7 +666,7 @@ k5:
       fi
     };
 #endif
-    /* A look at the extra words may find somebody alive there, who is about to wait, or not: both are right. */
+    /* A look at the rows may find somebody alive there, who is about to wait, or not: both are right. */
     atomic {
       if
 #ifdef BUG_K5_BACK_TO_PINNED
@@ -782,7 +782,7 @@ give_take:
       w = 0
     };
 
-    /* The unit is claimed, as `kind` says. Look at the extra words; no more than the owners of bits there can hold it. */
+    /* The unit is claimed, as `kind` says. Look at the rows; no more than the owners of bits there can hold it. */
 claim:
 #if EXTRA
     atomic {

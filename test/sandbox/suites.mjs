@@ -8,7 +8,7 @@ import { root } from '../../scripts/addon.mjs';
 // Where node_modules is a link, mocha does not recognize itself by a path through it.
 const mocha = realpathSync(join(root, 'node_modules/mocha/bin/mocha.js'));
 const notForApps =
-  'chaos .*extra words|the system calls of a memfd region|regions of other processes|things that are none|a file that looks like a region|by tryRead alone|say what is lost, and refill nothing|redis-behind';
+  'chaos .*rows|the system calls of a memfd region|regions of other processes|things that are none|a file that looks like a region|by tryRead alone|say what is lost, and refill nothing|redis-behind';
 const env = { ASHMEM_COMPAT_REQUIRE_BACKENDS: 'memfd' };
 
 // What the programs skipped is only in the log that ctest keeps.
@@ -47,7 +47,7 @@ export const suites = [
     env,
     minutes: 10,
     skipped:
-      'chaos with holder bits in the extra words: it takes more than 60 processes, and an app has 32; ' +
+      'chaos with holder bits in the rows: it takes more than 60 processes, and an app has 32; ' +
       'the system calls of a memfd region: strace makes calls of its own that an app must not make; ' +
       'regions of other processes: an app may not open again what others have open; reading through an fd that can only be read: a memfd cannot be ' +
       'opened again, and a seal ends purging; Redis: it is no part of an app',
