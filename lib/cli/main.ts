@@ -21,7 +21,7 @@ const commands: ReadonlyMap<string, { summary: string; load(): Promise<Command> 
   [
     'pin',
     {
-      summary: 'keep a region or a cache in memory, from outside',
+      summary: 'keep a region, pool or cache in memory, from outside',
       load: async () => (await import('./pin.ts')).pinCommand,
     },
   ],

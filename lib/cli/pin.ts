@@ -6,7 +6,7 @@ import { size } from './size.ts';
 
 const help = `Usage: ashmem-compat pin PID FD [options]
 
-Keeps a region or the entries of a cache in memory from outside: pins what is not discarded, says so, and holds it until it is
+Keeps a region, or the blocks of a pool or a cache, in memory from outside: pins what is not discarded, says so, and holds it until it is
 interrupted, or ashmem-compat unpin PID FD is called. What is discarded already stays so, for its next user to be told.
 
   --seconds N     end after N seconds

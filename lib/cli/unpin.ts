@@ -5,7 +5,7 @@ import type { Command } from './command.ts';
 
 const help = `Usage: ashmem-compat unpin PID FD [--json]
 
-Ends what ashmem-compat pin holds of the region or cache, whichever of its descriptors that was given. Pins belong to processes: those of
+Ends what ashmem-compat pin holds of the region, pool or cache, whichever of its descriptors that was given. Pins belong to processes: those of
 others cannot be taken from them. Exit status: 1 if there was none to end.
 
   --json   { "ended": [pid, ...] }

@@ -2,6 +2,7 @@
 
 import { VolatileCache } from '../cache/volatile-cache.ts';
 import { AshmemError } from '../errors.ts';
+import { native } from '../native.ts';
 import { VolatilePool } from '../pool/volatile-pool.ts';
 import { SharedRegion } from '../region/shared-region.ts';
 import { openRegion, withRegionFd } from './open.ts';
@@ -42,17 +43,19 @@ function kindOf(pid: number, fd: number) {
 
 /**
  * Pins what is not discarded, until this process ends. Nothing that is lost is pinned: its next user has to be told of the loss, and would not be
- * if it had become ours to refill. Of a cache: the entries that are there now.
+ * if it had become ours to refill. Of a pool or a cache: the blocks that are there now.
  */
 export function holdFrom(pid: number, fd: number, offset = 0, length?: number): Held {
   const { kind, size } = kindOf(pid, fd);
-  if (kind === 'pool')
-    throw new AshmemError('ERR_NOT_SUPPORTED', 'a pool is pinned by the block, by those who know its blocks');
-  if (kind === 'cache') {
+  if (kind !== 'region') {
     if (offset !== 0 || length !== undefined) {
-      throw new AshmemError('ERR_NOT_SUPPORTED', 'a cache has no ranges: its entries are pinned');
+      throw new AshmemError('ERR_NOT_SUPPORTED', `a ${kind} has no ranges: what is in it is pinned`);
     }
-    return withRegionFd(pid, fd, holdEntries);
+    return withRegionFd(pid, fd, (own) => {
+      const { keeper, held, lost } = native.holdBlocks(own, kind === 'cache');
+      kept.push(keeper);
+      return { bytes: held, lost };
+    });
   }
   const end = length === undefined ? size : offset + length;
   const file = openRegion(pid, fd);
@@ -83,16 +86,3 @@ export function holdFrom(pid: number, fd: number, offset = 0, length?: number): 
 
 /** Never closed: when a process ends, its pins are given back as those of the dead are, and change nothing else. */
 const kept: unknown[] = [];
-
-function holdEntries(own: number): Held {
-  const cache = VolatileCache.fromFd(own, { reclaimer: false });
-  kept.push(cache);
-  const held: Held = { bytes: 0, lost: 0 };
-  for (const key of cache.keys('bytes')) {
-    const entry = cache.peek(key);
-    if (!entry) continue;
-    kept.push(entry);
-    held.bytes += entry.size;
-  }
-  return held;
-}

@@ -1,9 +1,8 @@
 // Caches for JavaScript: making them, and the calls that are not hot.
 
-#include <fcntl.h>
-
 #include "addon/cache_table.h"
 #include "addon/environment.h"
+#include "addon/own_fd.h"
 #include "addon/stay_loaded.h"
 
 namespace ashmem_compat::addon {
@@ -64,14 +63,9 @@ Napi::Value attach_cache(const Napi::CallbackInfo& info) {
   options.backend = info[1].As<Napi::String>().Utf8Value();
   options.busy_timeout_ms = info[2].As<Napi::Number>().Uint32Value();
   options.reclaimer = info[3].As<Napi::Boolean>().Value();
-  Fd fd(fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0));
-  if (!fd.valid()) {
-    Environment::of(env).raise(env, errno == EBADF
-                                        ? Status::System("fcntl", Code::kUntrustedFd, "not an open fd")
-                                        : Status::System("fcntl"));
-    return env.Undefined();
-  }
-  return finish(env, Cache::attach(std::move(fd), options), info[4].As<Napi::Number>().Uint32Value());
+  Result<Fd> fd = own_fd(info[0].As<Napi::Number>().Int32Value());
+  if (!fd.ok()) return finish(env, fd.status(), 0);
+  return finish(env, Cache::attach(std::move(fd.value()), options), info[4].As<Napi::Number>().Uint32Value());
 }
 
 CacheHandle* handle_of(const Napi::CallbackInfo& info) {

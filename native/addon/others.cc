@@ -1,12 +1,14 @@
-// What the command line needs to look at regions of other processes: their descriptors.
+// What the command line needs for regions of other processes: their descriptors, and holds of what is in them.
 #include <errno.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "addon/environment.h"
+#include "addon/own_fd.h"
 #include "core/backends/ashmem_device.h"
 #include "core/platform/fd.h"
 #include "core/platform/system_calls.h"
+#include "core/pool/keeper.h"
 
 namespace ashmem_compat::addon {
 namespace {
@@ -83,12 +85,32 @@ Napi::Value same_open_file_js(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(env, order == 0);
 }
 
+// (fd, whether it is a cache): { keeper, held, lost }. The keeper's end, or the process's, ends the holds.
+Napi::Value hold_blocks_js(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const RegionKind kind = info[1].As<Napi::Boolean>().Value() ? RegionKind::kCache : RegionKind::kPool;
+  Result<Fd> fd = own_fd(number(info, 0));
+  Result<std::unique_ptr<Keeper>> made = fd.ok() ? Keeper::attach(std::move(fd.value()), kind) : fd.status();
+  if (!made.ok()) {
+    Environment::of(env).raise(env, made.status());
+    return env.Undefined();
+  }
+  Keeper* keeper = made.value().release();
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("held", static_cast<double>(keeper->held()));
+  result.Set("lost", static_cast<double>(keeper->lost()));
+  result.Set("keeper",
+             Napi::External<Keeper>::New(env, keeper, [](Napi::Env, Keeper* kept) { delete kept; }));
+  return result;
+}
+
 }  // namespace
 
 void register_others(Napi::Env env, Napi::Object exports) {
   exports.Set("takeFd", Napi::Function::New(env, take_fd_js));
   exports.Set("areaSize", Napi::Function::New(env, area_size_js));
   exports.Set("sameOpenFile", Napi::Function::New(env, same_open_file_js));
+  exports.Set("holdBlocks", Napi::Function::New(env, hold_blocks_js));
 }
 
 }  // namespace ashmem_compat::addon

@@ -1,9 +1,8 @@
 // Pools of blocks for JavaScript. Arguments come through the mailbox; lib/pool checks types.
 
-#include <fcntl.h>
-
 #include "addon/array_buffer.h"
 #include "addon/environment.h"
+#include "addon/own_fd.h"
 #include "addon/pool_table.h"
 #include "addon/region_table.h"
 #include "addon/stay_loaded.h"
@@ -267,14 +266,9 @@ Napi::Value attach_pool(const Napi::CallbackInfo& info) {
   options.busy_timeout_ms = info[2].As<Napi::Number>().Uint32Value();
   options.reclaimer = info[3].As<Napi::Boolean>().Value();
   if (options.reclaimer) stay_loaded();
-  Fd fd(fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0));
-  if (!fd.valid()) {
-    Environment::of(env).raise(env, errno == EBADF
-                                        ? Status::System("fcntl", Code::kUntrustedFd, "not an open fd")
-                                        : Status::System("fcntl"));
-    return env.Undefined();
-  }
-  return finish(env, Pool::attach(std::move(fd), options));
+  Result<Fd> fd = own_fd(info[0].As<Napi::Number>().Int32Value());
+  if (!fd.ok()) return finish(env, fd.status());
+  return finish(env, Pool::attach(std::move(fd.value()), options));
 }
 
 }  // namespace

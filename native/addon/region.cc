@@ -1,9 +1,8 @@
 // Regions for JavaScript. Arguments of the hot calls come through the mailbox; lib/region checks types.
 
-#include <fcntl.h>
-
 #include "addon/array_buffer.h"
 #include "addon/environment.h"
+#include "addon/own_fd.h"
 #include "addon/purge_news.h"
 #include "addon/region_table.h"
 #include "addon/stay_loaded.h"
@@ -278,15 +277,9 @@ Napi::Value attach_region_js(const Napi::CallbackInfo& info) {
   options.busy_timeout_ms = info[2].As<Napi::Number>().Uint32Value();
   options.reclaimer = info[3].As<Napi::Boolean>().Value();
   if (options.reclaimer) stay_loaded();
-  Fd fd(fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0));
-  if (!fd.valid()) {
-    // A full table of descriptors says nothing about this one.
-    Environment::of(env).raise(env, errno == EBADF
-                                        ? Status::System("fcntl", Code::kUntrustedFd, "not an open fd")
-                                        : Status::System("fcntl"));
-    return env.Undefined();
-  }
-  return finish(env, attach_region(info[1].As<Napi::String>().Utf8Value(), std::move(fd), options));
+  Result<Fd> fd = own_fd(info[0].As<Napi::Number>().Int32Value());
+  if (!fd.ok()) return finish(env, fd.status());
+  return finish(env, attach_region(info[1].As<Napi::String>().Utf8Value(), std::move(fd.value()), options));
 }
 
 void add(Napi::Env env, Napi::Object exports, const char* name, napi_callback call, RegionTable* table) {

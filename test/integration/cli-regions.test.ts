@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { expect } from 'chai';
-import { probe, SharedRegion, VolatileCache, VolatilePool } from '../../lib/index.ts';
+import { type Block, probe, SharedRegion, VolatileCache, VolatilePool } from '../../lib/index.ts';
 import { nodePeer, Remote } from '../helpers/region-processes.ts';
 import { runProgram } from '../helpers/run-program.ts';
 
@@ -148,18 +148,114 @@ for (const { name: backend } of sharable as { name: 'memfd' | 'ashmem' }[]) {
       expect(left.pin()).to.equal('purged');
       held.unpin();
       expect(held.pin()).to.equal('kept');
-      const refused = await run('pin', me, String(pool.fd));
-      expect(refused.code).to.equal(1);
-      expect(refused.errors).to.include('ERR_NOT_SUPPORTED');
     });
 
-    it('pin and purge of a cache', async () => {
+    describe('pin of a pool', () => {
+      let pool: VolatilePool;
+      let large: Block;
+      let small: Block[];
+      let lost: Block;
+      const smallBytes = 16 * 100;
+      beforeEach(() => {
+        pool = VolatilePool.create({ capacity: 2 ** 22, backend });
+        lost = pool.alloc(300000);
+        lost.bytes.fill(3);
+        lost.unpin();
+        expect(pool.purge()).to.be.at.least(300000);
+        large = pool.alloc(200000);
+        large.bytes.fill(1);
+        large.unpin();
+        small = Array.from({ length: 16 }, () => pool.alloc(100));
+        for (const block of small) {
+          block.bytes.fill(2);
+          block.unpin();
+        }
+      });
+      let holder: ReturnType<typeof runProgram> | undefined;
+      afterEach(() => {
+        holder?.child.kill('SIGKILL');
+        pool.close();
+      });
+      const held = { held: 200000 + smallBytes, lost: 300000 };
+      const hold = async () => {
+        holder = runProgram(program, ['pin', me, String(pool.fd), '--json']);
+        await holder.line(`${JSON.stringify(held)}\n`);
+        return holder;
+      };
+      const wholeness = () => [large, small[0]!, small[15]!].map((block) => block.tryRead((b) => b[0]));
+      const isWhole = [1, 2, 2];
+      const isGone = [undefined, undefined, undefined];
+
+      it('holds what is there until unpin, and says how much was lost', async () => {
+        const holder = await hold();
+        pool.purge();
+        expect((await json('purge', me, String(pool.fd))).discarded).to.equal(0);
+        expect(wholeness()).to.deep.equal(isWhole);
+        expect(pool.stats().pinned).to.equal(200000 + smallBytes);
+        expect(await json('unpin', me, String(pool.fd))).to.deep.equal({ ended: [holder.child.pid] });
+        expect((await holder.done).code).to.equal(0);
+        expect(pool.stats().pinned).to.equal(0);
+        expect(pool.purge()).to.be.at.least(200000 + smallBytes);
+        expect(wholeness()).to.deep.equal(isGone);
+      });
+
+      it('ends when who holds is killed', async () => {
+        const holder = await hold();
+        expect(pool.purge()).to.equal(0);
+        holder.child.kill('SIGKILL');
+        await holder.done;
+        expect(pool.purge()).to.be.at.least(200000 + smallBytes);
+        expect(wholeness()).to.deep.equal(isGone);
+      });
+
+      it('leaves what was lost as it was, and to be told', async () => {
+        const states = async () => (await json('inspect', me, String(pool.fd))).states;
+        const before = await states();
+        expect(before.purged).to.be.at.least(1);
+        const holder = await hold();
+        expect(await states()).to.deep.equal(before);
+        expect(lost.pin()).to.equal('purged');
+        expect(large.pin()).to.equal('kept');
+        holder.child.kill('SIGKILL');
+        await holder.done;
+      });
+
+      it('does not stand in the way of its users', async () => {
+        const holder = await hold();
+        const later = pool.alloc(100);
+        later.bytes.fill(4);
+        later.unpin();
+        large.pin();
+        large.bytes.fill(5);
+        large.unpin();
+        expect(large.tryRead((bytes) => bytes[0])).to.equal(5);
+        // Nobody else can know of it: its room is given back at once. That of the other waits for who holds it.
+        later.free();
+        expect(large.handle).to.be.a('number');
+        large.free();
+        expect(pool.stats()).to.include({ doomed: 1, blocks: 18 });
+        expect(await json('unpin', me, String(pool.fd))).to.deep.equal({ ended: [holder.child.pid] });
+        expect(pool.stats()).to.include({ doomed: 0, blocks: 17 });
+      });
+
+      it('has no ranges', async () => {
+        const { code, errors } = await run('pin', me, String(pool.fd), '--offset', '0', '--length', '4096');
+        expect(code).to.equal(1);
+        expect(errors).to.include('ERR_NOT_SUPPORTED');
+      });
+    });
+
+    it('pin and purge of a cache, in which an entry that was lost is still a miss', async () => {
       using cache = VolatileCache.create({ capacity: 2 ** 20, backend });
+      cache.set('gone', Buffer.alloc(70000));
+      cache.purge();
       for (let i = 0; i < 8; i++) cache.set(`key ${i}`, Buffer.alloc(5000, i));
       const holder = runProgram(program, ['pin', me, String(cache.fd), '--json']);
-      await holder.line('"held":40000');
-      cache.purge();
+      await holder.line('{"held":40040,"lost":70004}\n');
+      expect(cache.purge()).to.equal(0);
       for (let i = 0; i < 8; i++) expect(cache.tryRead(`key ${i}`, (bytes) => bytes[4999])).to.equal(i);
+      expect(cache.get('gone')).to.equal(undefined);
+      expect(cache.stats()).to.include({ purged: 1 });
       expect((await json('inspect', me, String(cache.fd))).pinned).to.be.at.least(40000);
       await json('unpin', me, String(cache.fd));
       await holder.done;
