@@ -47,7 +47,7 @@ export const suites = [
     env,
     minutes: 10,
     skipped:
-      'chaos with holder bits in the rows: it takes more than 60 processes, and an app has 32; ' +
+      'chaos with holder bits in rows: it takes more than 60 processes, and an app has 32; ' +
       'the system calls of a memfd region: strace makes calls of its own that an app must not make; ' +
       'regions of other processes: an app may not open again what others have open; reading through an fd that can only be read: a memfd cannot be ' +
       'opened again, and a seal ends purging; Redis: it is no part of an app',
