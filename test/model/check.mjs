@@ -109,6 +109,13 @@ const kernelRight = [
   },
   { name: 'kernel-take-over-lost', flags: [...bystanders, 'MORTALS=1', ...lostAndFree] },
   { name: 'kernel-attach', flags: successor },
+  { name: 'kernel-touch', flags: ['TOUCH', ...one, 'OPS=3'] },
+  { name: 'kernel-touch-words', flags: ['TOUCH', ...one, 'OPS=4', 'DEATHS=0'] },
+  { name: 'kernel-touch-extra', flags: ['TOUCH', ...one, 'EXTRA=2', 'OPS=3'] },
+  {
+    name: 'kernel-touch-two-units',
+    flags: ['TOUCH', 'PROCS=2', 'UNITS=2', 'OPS=3', 'DEATHS=0', 'SHRINKS=1', 'LEAVERS=0'],
+  },
   { name: 'kernel-finite', flags: [...one, 'EXTRA=2', 'OPS=2'], cycles: true },
 ].map((entry) => ({ ...entry, model: 'kernel.pml', flags: ['STRICT', ...entry.flags] }));
 
@@ -162,6 +169,11 @@ const kernelWrong = [
     expect: law1,
   },
   { name: 'BUG_ATTACH_DOES_NOT_LOOK', flags: successor, expect: orphan },
+  { name: 'BUG_K6_FORGETS_ANSWER', flags: ['TOUCH', ...one, 'OPS=3'], expect: law3 },
+  { name: 'BUG_K6_CLAIMS_VOLATILE', flags: ['TOUCH', ...one, 'OPS=3'], expect: law3 },
+  { name: 'BUG_K6_NO_CLAIM', flags: ['TOUCH', ...one, 'OPS=3'], expect: law1 },
+  { name: 'BUG_K6_OF_PINNED', flags: ['TOUCH', ...one, 'OPS=3'], expect: law1 },
+  { name: 'BUG_K6_STAYS_PINNED', flags: ['TOUCH', ...one, 'OPS=3'], expect: orphan },
   {
     name: 'BUG_K2_BACK_AND_GONE',
     flags: ['EXTRA=2', ...one, 'OPS=3', 'DEATHS=0', ...pinnedAndFree, 'LEAVERS=0'],

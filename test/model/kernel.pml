@@ -1,5 +1,5 @@
 /*
- * The pin protocol of docs/protocol.md for regions that the kernel discards (K1..K5), as a spin model. README.md says what is proven
+ * The pin protocol of docs/protocol.md for regions that the kernel discards (K1..K6), as a spin model. README.md says what is proven
  * and within which bounds; check.mjs runs every configuration. pin.pml is the model of the rest, and has the same conventions.
  *
  * One `atomic` block is one operation on one shared word, or one system call, plus work on private variables. Between two blocks a
@@ -380,6 +380,12 @@ idle:
 #endif
       :: ops > 0 && held -> ops--; mask = held; back = UNPIN_OP; goto unpin
       :: ops > 0 && refiller -> ops--; mask = held; back = COLLECT_OP; goto unpin /* collected: gone without a word */
+#ifdef TOUCH /* refused: the kernel has discarded some of it */
+      :: ops > 0 && !IN(held, 0) && IN(unpinned & purged, 0) -> ops--; u = 0; goto k6
+#if UNITS == 2
+      :: ops > 0 && !IN(held, 1) && IN(unpinned & purged, 1) -> ops--; u = 1; goto k6
+#endif
+#endif
 #if CREATOR
       :: ops > 0 && me == 0 && initial == ALL && creator_hold -> ops--; goto close
       :: ops > 0 && me == 0 && IN(initial, 0) -> ops--; u = 0; goto release
@@ -689,6 +695,57 @@ k5:
     };
 #else
     atomic { w = 0; PUBLISH(PURGED | VOLATILE); goto over };
+#endif
+
+#ifdef TOUCH
+    /* -------------------------- K6, in the handler of the refused touch, which comes back as long as it is refused */
+k6:
+    atomic {
+      working = working | BIT(me); w = unit[u];
+      if
+#ifdef BUG_K6_OF_PINNED
+      :: STATE(w) != PURGING
+#else
+      :: STATE(w) != PURGING && IS_VOLATILE(w)
+#endif
+      :: else -> goto over
+      fi
+    };
+    atomic {
+      if
+#ifdef BUG_K6_NO_CLAIM
+      :: SAME(unit[u], w) -> lost = (STATE(w) == PURGED)
+#elif defined(BUG_K6_CLAIMS_VOLATILE)
+      :: SAME(unit[u], w) -> unit[u] = MY_CLAIM | VOLATILE | REL(w); lost = (STATE(w) == PURGED); w = 0
+#else
+      :: SAME(unit[u], w) -> unit[u] = MY_CLAIM | REL(w); lost = (STATE(w) == PURGED); w = 0
+#endif
+      :: else -> goto over
+      fi
+    };
+    atomic { KERNEL_PIN(u) };
+#ifdef BUG_K6_FORGETS_ANSWER
+    answer = 0;
+#endif
+    if
+    :: answer -> atomic { generation[u]++; lost = 1; answer = 0 }
+    :: else
+    fi;
+#ifdef BUG_K6_STAYS_PINNED
+    atomic { PUBLISH((lost -> PURGED : READY)); goto over };
+#endif
+    atomic { KERNEL_UNPIN(BIT(u)) };
+#ifdef BUG_K6_NO_CLAIM
+    atomic {
+      if
+      :: SAME(unit[u], w) -> unit[u] = (lost -> PURGED : READY) | VOLATILE | REL(w)
+      :: else
+      fi;
+      goto over
+    };
+#else
+    atomic { PUBLISH((lost -> PURGED : READY) | VOLATILE); goto over };
+#endif
 #endif
 
     /* --------------------------------- the word w says PURGING: a pin takes over, or waits a bounded time */

@@ -211,10 +211,7 @@ Result<std::shared_ptr<Attachment>> Attachment::join(const SharedFileOps& ops, i
 void Attachment::give_back(bool filled) {
   if (given_back_ || slots_->own() == Slots::kNone) return;
   given_back_ = true;
-  if (base_ != 0) {
-    store_relaxed(&control_.header()->creator_stamp, coarse_stamp());
-    store_seq_cst(&control_.header()->creator_hold, uint64_t{0});
-  }
+  if (base_ != 0) table_->end_initial_hold();
   for (uint64_t unit = taken_from_; unit < taken_to_; ++unit) {
     // A unit that only the initial hold covered has no bit of ours, and creator_hold has let go of it.
     if (!held(unit)) continue;

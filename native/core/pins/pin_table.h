@@ -126,6 +126,12 @@ class PinTable {
   // T3 for a refiller whose process goes on holding the unit.
   void settle(uint64_t unit, Refill refill) { finish(unit, refill, false); }
 
+  // The creator lets go of all that it never took by itself.
+  void end_initial_hold() {
+    store_relaxed(&control_.header()->creator_stamp, coarse_stamp());
+    store_seq_cst(&control_.header()->creator_hold, uint64_t{0});
+  }
+
   // Why the last take() was kFailed.
   const Status& failure() const { return failure_; }
 

@@ -1,0 +1,74 @@
+// T6: holders whose bits are in extra words, and who read the unit word after they have set them.
+#include "crowd.h"
+#include "litmus.h"
+#include "orders.h"
+
+using Take = litmus::PinTable::Take;
+
+namespace litmus {
+
+LITMUS(unpin_then_pin_in_an_extra_word, "cas_release give", "load_seq_cst take_extra") {
+  Crowd crowd;
+  run_threads({[&] {
+                 in_turn(0, [&] {
+                   MUST(crowd.low.take(0) == Take::kKept);
+                   crowd.region.write(0);
+                   crowd.low.give(0);
+                 });
+               },
+               [&] {
+                 in_turn(1, [&] {
+                   MUST(crowd.high.take(0) == Take::kKept);
+                   crowd.region.write(0);
+                 });
+               }});
+}
+
+// Who pins by the unit word alone sees nothing of the extra word: the unit word has to carry the unpin, though it stays the same.
+LITMUS(unpin_in_an_extra_word_then_pin, "cas_release finish", "cas_acquire take_at_once") {
+  Crowd crowd;
+  run_threads({[&] {
+                 in_turn(0, [&] {
+                   MUST(crowd.high.take(0) == Take::kKept);
+                   crowd.region.write(0);
+                   crowd.high.give(0);
+                 });
+               },
+               [&] {
+                 in_turn(1, [&] {
+                   MUST(crowd.low.take(0) == Take::kKept);
+                   crowd.region.write(0);
+                 });
+               }});
+}
+
+// A purger has the unit word already, and is about to look at the extra words: there it must take the unpin in.
+LITMUS(unpin_in_an_extra_word_under_a_purger, "fetch_and_release finish", "load_seq_cst held_in_extra") {
+  Crowd crowd;
+  run_threads({[&] {
+                 in_turn(0, [&] { MUST(crowd.high.take(0) == Take::kKept); });
+                 in_turn(2, [&] {
+                   crowd.region.write(0);
+                   crowd.high.give(0);
+                 });
+               },
+               [&] {
+                 in_turn(1, [&] {
+                   stop_before("load_seq_cst", "held_in_extra", [] { let_in(1, 3); });
+                   MUST(crowd.low.purge(0) != 0);
+                 });
+               }});
+}
+
+LITMUS(purge_then_pin_in_an_extra_word, "cas_release set_purged", "load_seq_cst take_extra") {
+  Crowd crowd;
+  run_threads({[&] { in_turn(0, [&] { MUST(crowd.low.purge(0) != 0); }); },
+               [&] {
+                 in_turn(1, [&] {
+                   MUST(crowd.high.take(0) == Take::kLost);
+                   crowd.region.write(0);
+                 });
+               }});
+}
+
+}  // namespace litmus

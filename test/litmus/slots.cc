@@ -1,0 +1,66 @@
+// A1 to A5 and the hazards: slots that pass from one owner to the next. The byte of a unit stands for all that the owner of a slot
+// alone may do, its bits in the first place.
+#include "litmus.h"
+#include "orders.h"
+
+namespace litmus {
+
+LITMUS(detach_then_attach, "cas_release release", "load_seq_cst claim, cas_seq_cst claim") {
+  Shared region;
+  Peer first(region), next(region);
+  first.attach();
+  run_threads({[&] {
+                 in_turn(0, [&] {
+                   region.write(0);
+                   first.slots().release();
+                 });
+               },
+               [&] {
+                 in_turn(1, [&] {
+                   next.attach();
+                   MUST(next.slots().own() == 0);
+                   region.write(0);
+                 });
+               }});
+}
+
+// A recoverer may be at the bits of a slot that has no owner: whoever finds no hazard any more finds them cleared.
+LITMUS(recover_then_attach, "store_release clear_hazard", "load_seq_cst hazard_on") {
+  Shared region;
+  Peer gone(region), recoverer(region), next(region);
+  gone.attach();
+  recoverer.attach();
+  gone.slots().release();
+  const uint64_t life = region.control().slot(0)->life;
+  run_threads(
+      {[&] { in_turn(0, [&] { MUST(recoverer.slots().recover(0, life, [&] { region.write(0); })); }); },
+       [&] {
+         in_turn(1, [&] {
+           next.attach();
+           MUST(next.slots().own() == 0);
+           region.write(0);
+         });
+       }});
+}
+
+LITMUS(bury_then_attach, "cas_release bury_dead", "load_seq_cst claim, cas_seq_cst claim") {
+  Shared region;
+  Peer dead(region), sweeper(region), next(region);
+  Mortal owner([&] {
+    dead.attach();
+    Mortal::die();
+  });
+  owner.await(0);
+  sweeper.attach();
+  run_threads(
+      {[&] { in_turn(1, [&] { MUST(sweeper.slots().bury_dead([&](uint32_t) { region.write(0); })); }); },
+       [&] {
+         in_turn(2, [&] {
+           next.attach();
+           MUST(next.slots().own() == 0);
+           region.write(0);
+         });
+       }});
+}
+
+}  // namespace litmus
