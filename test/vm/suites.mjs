@@ -137,6 +137,23 @@ export const suites = [
     minutes: 5,
   },
   {
+    // A neighbour at full speed; and, as controls, who dies without a kernel that discards.
+    name: 'survival on vrange',
+    command: [
+      'node',
+      '--import',
+      'tsx',
+      'test/bench/survive/main.ts',
+      '--only',
+      'vrange-cgroup',
+      '--runs',
+      '1',
+    ],
+    kernels: withVrange,
+    users: [0],
+    minutes: 10,
+  },
+  {
     name: 'hour of chaos',
     command: ['sh', 'test/vm/hour-of-chaos'],
     kernels: withVrange,
