@@ -18,6 +18,8 @@ struct KernelPins {
   Status (*unpin)(int fd, char* data, uint64_t offset, uint64_t length);
   // Whether a touch of what was discarded, and is still unpinned, may raise SIGBUS.
   bool faults;
+  // Whether it discards under the limit of a cgroup too, so that no process need do it.
+  bool in_cgroups;
 };
 
 struct SharedFileOps {

@@ -23,7 +23,8 @@ class WritableRegion final : public SharedRegionBase {
   void serve_reclaimer() {
     served_ = true;
     attachment_->serve_reclaimer();
-    pressure::begin_reclaiming();
+    // No thread for what the kernel does: who has demands, or wants to be told, starts it.
+    if (!attachment_->kernel_suffices()) pressure::begin_reclaiming();
   }
 
   Status pin(uint64_t offset, uint64_t length, bool* purged, std::vector<ByteRange>* lost) override;

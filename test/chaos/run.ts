@@ -107,7 +107,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
         process.execPath,
         ['--import', 'tsx', workerPath, `${next(2 ** 31)}`, wordsOffset],
         {
-          stdio: ['ignore', 'ignore', 'inherit', region.fd, ledgerRegion.fd],
+          stdio: ['ignore', 'pipe', 'inherit', region.fd, ledgerRegion.fd],
         },
       );
       // By 'exit' the child has been reaped, but its pid is not given out again so soon.
@@ -117,7 +117,9 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
         if (signal === 'SIGKILL') deaths++;
         else if (code !== 0) failures++;
       });
-      await Promise.race([ended, sleep(600 + next(1500)), driverEnd]);
+      const attached = once(child.stdout!, 'data');
+      const life = attached.then(() => sleep(next(1500)));
+      await Promise.race([ended, life, driverEnd]);
       // When the run is over, workers end by themselves, and how they do is part of the test.
       if (!over) child.kill('SIGKILL');
       await ended;

@@ -1,5 +1,6 @@
 // A Node process among the chaos: pins, writes, verifies, unpins, purges, attaches anew, until it is killed or told to stop.
 // Usage: worker.ts SEED WORDS_OFFSET, with the victim as fd 3 and the ledger as fd 4. The rules are those of test/native/chaos.cc.
+import { writeSync } from 'node:fs';
 import { AshmemError, type ByteRange, SharedRegion } from '../../lib/index.ts';
 import { random } from '../helpers/random.ts';
 import { counter, Ledger, pattern, stateReader } from './ledger.ts';
@@ -20,6 +21,8 @@ function attach(): SharedRegion {
 }
 
 let region = attach();
+// From here on its time runs: to be killed while Node starts, which takes seconds in an emulated machine, would test nothing.
+writeSync(1, '.');
 const unitBytes = region.granularity;
 const units = region.size / unitBytes;
 const state = stateReader(3, Number(process.argv[3]));

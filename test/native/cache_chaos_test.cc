@@ -228,7 +228,11 @@ TEST(nothing_wrong_is_ever_got_and_nothing_is_lost_for_good) {
   CHECK_EQ(shared->word[kViolations], uint64_t{0});
   // Whatever they were at, all of it can be had again.
   for (int key = 0; key < kKeys; ++key) CHECK_EQ(set(*cache, name(key), "after"), Code::kOk);
-  for (int key = 0; key < kKeys; ++key) CHECK_EQ(get(*cache, name(key)), std::string("after"));
+  for (int key = 0; key < kKeys; ++key) {
+    const std::string got = get(*cache, name(key));
+    // A kernel that discards by itself may do so here too.
+    if (!kernel_discards() || got != kMissing) CHECK_EQ(got, std::string("after"));
+  }
   CHECK_EQ(stats(*cache).pool.blocks, uint64_t{cache->count()});
   CHECK_EQ(set(*cache, "whole", std::string(kCapacity, 'w')), Code::kOk);
   CHECK_EQ(cache->count(), 1u);

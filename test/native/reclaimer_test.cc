@@ -1,4 +1,6 @@
 // What the reclaimer takes, and in which order. Shrink signals say exactly how much it is to free, so that its choice can be seen.
+#include <dirent.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -6,6 +8,7 @@
 #include <thread>
 
 #include "core/pins/attachment.h"
+#include "core/pressure/shrink_signal.h"
 #include "core/pressure/watcher.h"
 #include "native/check.h"
 #include "native/limited_cgroup.h"
@@ -39,6 +42,7 @@ std::unique_ptr<Region> attach(int fd, bool reclaimer) {
 
 // Has the reclaimer of this process free so much, and waits until it is done; also with what was asked before.
 void free_bytes(uint64_t bytes) {
+  pressure::look();  // nobody may have started it yet: a region that the kernel looks after does not
   const uint64_t before = pressure::watcher_stats().wakeups;
   if (bytes != 0) pressure::demand(bytes);
   // The look that was under way may not know of it.
@@ -67,6 +71,14 @@ bool lost(Region& region, uint64_t offset, uint64_t length) {
   CHECK(bytes == 0 || bytes == length);
   CHECK(region.unpin(offset, length).ok());
   return any;
+}
+
+int threads() {
+  DIR* const all = opendir("/proc/self/task");
+  int count = 0;
+  while (const dirent* entry = readdir(all)) count += entry->d_name[0] != '.';
+  closedir(all);
+  return count;
 }
 
 // Long enough for two moments to count as two.
@@ -368,6 +380,27 @@ TEST(a_region_tells_who_has_discarded) {
   CHECK_EQ(ear.totals.pressure, kMiB);
   CHECK_EQ(ear.totals.request, kMiB);
   CHECK_EQ(ear.totals.peer, kMiB);
+}
+
+TEST(no_thread_is_started_for_what_the_kernel_does) {
+#ifdef __SANITIZE_THREAD__
+  SKIP("ThreadSanitizer allows no threads in a child of a process that has some");
+#endif
+  // In a process that has none yet.
+  Child child([] {
+    const auto before = check::failures;
+    const auto region = make(kMiB);
+    CHECK_EQ(threads(), on("vrange") ? 1 : 2);
+    // But for who may demand something.
+    CHECK(pressure::listen_for_signal(SIGUSR1).ok());
+    CHECK_EQ(threads(), 2);
+    CHECK(region->unpin(0, kMiB).ok());
+    raise(SIGUSR1);
+    free_bytes(kMiB);
+    CHECK_EQ(purged(*region), kMiB);
+    return check::failures == before ? 0 : 1;
+  });
+  CHECK_EQ(child.reap(), 0);
 }
 
 TEST(a_forked_child_has_a_reclaimer_of_its_own) {

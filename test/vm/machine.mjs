@@ -80,7 +80,11 @@ function arguments_({ image, memory, cpus, share }) {
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-serial', `file:${join(share, 'console')}`],
     ...['-kernel', image, '-initrd', join(share, 'initrd')],
-    ...['-append', 'console=ttyS0 quiet psi=1 panic=-1 mitigations=off nokaslr random.trust_cpu=on'],
+    // The log's size: an hour of chaos has reports of memory that ran out, which must not push a warning out of it.
+    ...[
+      '-append',
+      'console=ttyS0 quiet psi=1 panic=-1 mitigations=off nokaslr random.trust_cpu=on log_buf_len=4M',
+    ],
     ...shares.flatMap(([tag, path, options]) => [
       ...['-fsdev', `local,id=${tag},path=${path.replaceAll(',', ',,')},security_model=none${options}`],
       ...['-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`],

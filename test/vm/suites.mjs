@@ -1,6 +1,7 @@
 // What `npm run test:vm` runs in the guest. One entry is one command in the checkout, for each user unless it says which; exit status 77
 // means skipped, and its output says why. `skipped` says what a command leaves out, and why. `minutes` only ends what hangs: emulation
-// is 10 to 30 times slower. `kernels` names those of kernels.mjs, if it is not the one with ashmem.
+// is 10 to 30 times slower. `kernels` names those of kernels.mjs, if it is not the one with ashmem. `byName`: runs only when it is asked for by
+// its whole name.
 
 const mocha = ['node_modules/.bin/mocha', '--timeout', '300000', '--invert', '--grep'];
 const ctest = ['ctest', '--test-dir', 'build/core', '--output-on-failure', '--no-tests=error'];
@@ -136,10 +137,36 @@ export const suites = [
     minutes: 5,
   },
   {
+    // A neighbour at full speed; and, as controls, who dies without a kernel that discards.
+    name: 'survival on vrange',
+    command: [
+      'node',
+      '--import',
+      'tsx',
+      'test/bench/survive/main.ts',
+      '--only',
+      'vrange-cgroup',
+      '--runs',
+      '1',
+    ],
+    kernels: withVrange,
+    users: [0],
+    minutes: 10,
+  },
+  {
+    name: 'hour of chaos',
+    command: ['sh', 'test/vm/hour-of-chaos'],
+    kernels: withVrange,
+    users: [0],
+    minutes: 75,
+    byName: true,
+  },
+  {
     // Last of all: what the kernel has to say about the tests.
     name: 'kernel log',
     command: ['sh', 'test/vm/vrange-kernel/check-log'],
     kernels: withVrange,
+    users: [0],
     minutes: 1,
   },
 ];

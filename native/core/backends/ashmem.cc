@@ -49,7 +49,7 @@ Status protect(int fd) {
 
 bool purgeable(int) { return true; }
 
-constexpr KernelPins kKernelPins = {kernel_pin, kernel_unpin, false};
+constexpr KernelPins kKernelPins = {kernel_pin, kernel_unpin, false, false};
 // Private mappings of an area are anonymous memory: they do not show its bytes.
 constexpr SharedFileOps kOps = {"ashmem", &kKernelPins, false, MAP_SHARED, discard, protect, purgeable};
 

@@ -21,7 +21,7 @@ Status kernel_unpin(int, char* data, uint64_t offset, uint64_t length) {
   return vrange::release(vrange::proven(), data + offset, length);
 }
 
-constexpr KernelPins kKernelPins = {kernel_pin, kernel_unpin, true};
+constexpr KernelPins kKernelPins = {kernel_pin, kernel_unpin, true, true};
 constexpr SharedFileOps kOps = {"vrange",       &kKernelPins,    true, MAP_PRIVATE, memfd::discard,
                                 memfd::protect, memfd::purgeable};
 

@@ -72,6 +72,8 @@ class Attachment final : private Pages {
   uint32_t member() const { return slots_->own() + 1; }
   uint64_t* lease() const { return &control_.header()->lease; }
   bool kernel_discards() const { return ops_.kernel != nullptr; }
+  // Wherever memory is short: a reclaimer has nothing to do, but for demands and emergencies.
+  bool kernel_suffices() const { return ops_.kernel && ops_.kernel->in_cgroups; }
   bool purgeable() const { return ops_.purgeable(fd_.get()); }
   // For a handler of SIGBUS, whatever thread it runs in: a byte of the data was touched, and the kernel has discarded it. True:
   // the touch may be tried again; somebody else was busy with the unit, or it is settled. False: that was so too often.

@@ -58,8 +58,10 @@ Attachments Reclaimer::of_class(const Attachments& all, int priority_class, cons
     const bool of_class = attachment.table().has_extents() || class_of(priority) == priority_class;
     if (!of_class || !attachment.ours() || !attachment.purgeable()) continue;
     Gauge* gauge = demand.gauge();
-    // The kernel sees a shortage of the machine itself, and knows of all processes what is oldest. Not that of a cgroup.
-    if (attachment.kernel_discards() && gauge && !gauge->of_cgroup() && !demand.urgent()) continue;
+    // The kernel sees a shortage of the machine itself, and knows of all processes what is oldest. Not all see that of a cgroup.
+    const bool kernel_sees =
+        gauge && (gauge->of_cgroup() ? attachment.kernel_suffices() : attachment.kernel_discards());
+    if (kernel_sees && !demand.urgent()) continue;
     const auto known = futile_.find({attachment.id(), gauge});
     if (known != futile_.end() && now < known->second.until_ms) continue;
     found.push_back(one);

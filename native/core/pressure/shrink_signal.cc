@@ -107,6 +107,8 @@ Status listen_for_signal(int signo) {
   }
   ++slot.listeners;
   slot.listening.store(true, std::memory_order_release);
+  // A handler cannot start the thread, and a region that the kernel looks after has not.
+  begin_reclaiming();
   return Status::Ok();
 }
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -214,6 +215,7 @@ bool Watcher::needed() {
 }
 
 void Watcher::loop() {
+  prctl(PR_SET_NAME, "ashmem-pressure");  // for who looks at /proc/PID/task, or at top -H
   make_thread_urgent();
   for (;;) {
     // Said before asking, so that whoever comes between knows to wake us.

@@ -1,3 +1,4 @@
+import type { Backend } from '../../../lib/region/options.ts';
 import type { Ground } from './grounds/ground.ts';
 import { type Appetite, Neighbour } from './processes/neighbour.ts';
 import { makeRegions, regionBytes } from './processes/regions.ts';
@@ -13,8 +14,12 @@ export interface Plan {
   /** Told how many bytes are available before it begins. */
   neighbour: (available: number) => Appetite;
   reclaimer: boolean;
-  /** Milliseconds for which all event loops are blocked; the neighbour begins within them. */
-  block?: number;
+  /** Of the regions; default: memfd. */
+  backend?: Backend;
+  /** Everything stays pinned. */
+  pinned?: boolean;
+  /** Milliseconds for which all event loops are blocked, the neighbour beginning within them; or until it is done. */
+  block?: number | 'until done';
   strike?: Strike;
   /** Whether Node's own memory is the cgroup's too, as in a deployment: else only what the regions need. */
   inside?: boolean;
@@ -63,7 +68,7 @@ async function fill(workers: readonly Worker[]): Promise<void> {
 /** Starts the workers outside of the limit, or within, and takes them in before they use a byte of the regions. */
 async function prepare(cast: Cast, plan: Plan): Promise<void> {
   const { ground, workers } = cast;
-  const regions = makeRegions();
+  const regions = makeRegions(plan.backend);
   try {
     for (let i = 0; i < WORKERS; i++) workers.push(new Worker(regions.fds, plan.seed, plan.reclaimer));
     const enter = () => workers.forEach(({ pid }) => void ground.add(pid));
@@ -71,7 +76,7 @@ async function prepare(cast: Cast, plan: Plan): Promise<void> {
     await Promise.all(workers.map(({ started }) => started));
     if (!plan.inside) enter();
     await Promise.all(workers.map((worker) => worker.do('attach')));
-    await Promise.all(workers.map((worker) => worker.do('hold')));
+    await Promise.all(workers.map((worker) => worker.do('hold', { all: plan.pinned })));
     await fill(workers);
     const suspects = workers.map(({ pid }) => pid);
     cast.sampler = new Sampler(ground, regions.fds, suspects, plan.strike);
@@ -86,6 +91,15 @@ function expectMembers({ ground, workers, neighbour }: Cast): void {
   const expected = [...workers.map(({ pid }) => pid), neighbour!.pid].sort((a, b) => a - b);
   const members = ground.members()?.sort((a, b) => a - b);
   if (members && members.join() !== expected.join()) throw new Error(`in ${ground.folder}: ${members}`);
+}
+
+/** A worker purges by itself if it was told to, and what it has is nobody else's to discard. */
+function expectWatchers({ workers }: Cast, plan: Plan): void {
+  const expected = plan.reclaimer && (plan.backend ?? 'memfd') === 'memfd';
+  for (const worker of workers) {
+    if (worker.watches !== expected)
+      throw new Error(`worker ${worker.pid} has ${expected ? 'no' : 'a'} thread that purges`);
+  }
 }
 
 /** What the workers that are left say of their memory. */
@@ -108,13 +122,16 @@ async function play(cast: Cast, plan: Plan): Promise<Outcome> {
   cast.neighbour = new Neighbour(plan.neighbour(before));
   ground.add(cast.neighbour.pid);
   expectMembers(cast);
+  expectWatchers(cast, plan);
   if (plan.block !== undefined) {
-    await Promise.all(workers.map((worker) => worker.do('block', { ms: plan.block })));
-    await pause(Math.min(500, plan.block / 4));
+    const ms = plan.block === 'until done' ? undefined : plan.block;
+    await Promise.all(workers.map((worker) => worker.do('block', { ms })));
+    await pause(Math.min(500, (ms ?? 2000) / 4));
   }
 
   const begin = Number(process.hrtime.bigint()) / 1e6;
   const took = await cast.neighbour.work(120);
+  if (plan.block === 'until done') for (const worker of workers) worker.release();
   await pause(300);
   const { samples, struck } = await cast.sampler!.stop();
   const outcome: Outcome = {

@@ -6,9 +6,11 @@ import { choose } from './options.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** Memory of the guest in MiB, and what is done in it before the benchmark begins. */
-const guests: Record<string, { memory: number; before: string }> = {
+/** Memory of the guest in MiB, what is done in it before the benchmark begins, and its kernel if it is not the one with ashmem. */
+const guests: Record<string, { memory: number; before: string; kernel?: string }> = {
   'memory-high': { memory: 1024, before: 'true' },
+  'vrange-cgroup': { memory: 1024, before: 'true', kernel: 'vrange' },
+  'vrange-machine': { memory: 1024, before: 'true', kernel: 'vrange' },
   // Termux: neither cgroups nor PSI can be read.
   'mem-available': {
     memory: 768,
@@ -20,7 +22,7 @@ const guests: Record<string, { memory: number; before: string }> = {
 const LIMIT = 30 * 60;
 
 async function inVirtualMachine(name: string, { runs, short }: Options): Promise<number> {
-  const { memory, before } = guests[name]!;
+  const { memory, before, kernel = 'ashmem' } = guests[name]!;
   const words = [
     '--only',
     name,
@@ -28,7 +30,7 @@ async function inVirtualMachine(name: string, { runs, short }: Options): Promise
     ...(short ? ['--short'] : []),
   ];
   const command = `${before}; exec node --import tsx test/bench/survive/main.ts ${words.join(' ')}`;
-  const machine = ['--memory', `${memory}`, '--timeout', `${LIMIT}`];
+  const machine = ['--kernel', kernel, '--memory', `${memory}`, '--timeout', `${LIMIT}`];
   const child = spawn(process.execPath, ['test/vm/run.mjs', ...machine, '--', 'sh', '-c', command], {
     cwd: root,
     stdio: 'inherit',

@@ -1,3 +1,4 @@
+import type { Backend } from '../../../../lib/region/options.ts';
 import { SharedRegion } from '../../trials/package.ts';
 
 const MIB = 2 ** 20;
@@ -15,9 +16,9 @@ export const unpinnedBytes = UNPINNED.reduce((sum, size) => sum + size, 0) - UNP
 export const regionBytes = UNPINNED.reduce((sum, size) => sum + size, PINNED);
 
 /** Makes them; nothing of their data is in memory yet. Whoever writes to it first pays for it. */
-export function makeRegions() {
+export function makeRegions(backend: Backend = 'memfd') {
   const regions = [...UNPINNED, PINNED].map((size, i) => {
-    const options = { name: `survive-${i}`, size, backend: 'memfd' as const, reclaimer: false };
+    const options = { name: `survive-${i}`, size, backend, reclaimer: false };
     const region = SharedRegion.create(options);
     region.unpin();
     return region;

@@ -1,6 +1,7 @@
 // One of the processes that share the regions. Plain JavaScript, and the package as it is shipped: no compiler's memory is in it.
 // Started with an ipc channel as descriptor 3 and the regions from 4 on; told what to do by messages { act, ... }, each answered once.
 
+import { readSync } from 'node:fs';
 import { fill, spoilt } from './pattern.mjs';
 
 const { entry, regions: count, seed, reclaimer, strips, stripBytes } = JSON.parse(process.argv[2]);
@@ -63,7 +64,9 @@ const acts = {
     region.unpin();
     return ranges.reduce((sum, { length }) => sum + length, 0);
   },
-  hold() {
+  // Everything, if nothing is to be left for anybody to take.
+  hold({ all }) {
+    if (all) for (const region of regions) region.pin();
     regions.at(-1).pin();
     for (const region of regions.slice(0, -1)) {
       for (const offset of ranges(region)) region.pin(offset, stripBytes);
@@ -84,6 +87,10 @@ process.on('message', (message) => {
   if (message.act === 'block') {
     // Only when the answer is out: nothing is sent by a blocked event loop.
     process.send({ answer: {} }, () => {
+      if (message.ms === undefined) {
+        readSync(0, Buffer.alloc(1)); // until it is released, however long that takes
+        return;
+      }
       const end = performance.now() + message.ms;
       while (performance.now() < end);
     });

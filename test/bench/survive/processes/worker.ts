@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { packageEntry } from '../../harness/paths.ts';
 import { workerScript } from './programs.ts';
@@ -30,9 +31,10 @@ export class Worker {
       stripBytes: STRIP,
     };
     this.#child = spawn(process.execPath, [workerScript, JSON.stringify(options)], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds],
+      stdio: ['pipe', 'inherit', 'inherit', 'ipc', ...fds],
       env: { ...process.env, NODE_OPTIONS: process.env.SURVIVE_NODE_OPTIONS ?? '' },
     });
+    this.#child.stdin!.on('error', () => {}); // it may have been killed
     this.#gone = once(this.#child, 'exit');
     this.started = this.#answer('start', 60);
   }
@@ -50,6 +52,19 @@ export class Worker {
     const answer = this.#answer(act, seconds);
     this.#child.send({ act, ...details }, () => {}); // that it has died, #answer says
     return (await answer) as T;
+  }
+
+  /** Ends a 'block' that was not given a time. */
+  release(): void {
+    this.#child.stdin!.write('.');
+  }
+
+  /** Whether it has the thread that watches memory, and purges. */
+  get watches(): boolean {
+    const tasks = `/proc/${this.pid}/task`;
+    return readdirSync(tasks).some(
+      (task) => readFileSync(`${tasks}/${task}/comm`, 'utf8') === 'ashmem-pressure\n',
+    );
   }
 
   signal(name: NodeJS.Signals): void {

@@ -8,6 +8,7 @@ import { idle } from './idle.ts';
 import { modest } from './modest.ts';
 import type { Scenario } from './scenario.ts';
 import { killed, stopped } from './struck.ts';
+import { vrangeCgroup, vrangeMachine } from './vrange.ts';
 import { wholeMachine } from './whole-machine.ts';
 
 export type { Scenario };
@@ -26,4 +27,4 @@ export const scenarios: readonly Scenario[] = [
 ];
 
 /** What runs in the virtual machine only, each in one of its own. */
-export const virtualScenarios: readonly Scenario[] = [high, wholeMachine];
+export const virtualScenarios: readonly Scenario[] = [high, wholeMachine, vrangeCgroup, vrangeMachine];
