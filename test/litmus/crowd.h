@@ -1,4 +1,4 @@
-// A region with two peers of which one has the last slot in unit words, and the other the first in extra words.
+// A region with two peers of which one has the last slot in unit words, and the other the first in rows.
 #pragma once
 
 #include <memory>

@@ -15,11 +15,11 @@ constexpr char kOwn[] = "of what a process makes once for itself: here before th
 constexpr SilentOrder kSilentOrders[] = {
     {"load_seq_cst bury_dead", "a look at who may be dead: A2 is made by the CAS that follows"},
     {"cas_acq_rel settle", "gives a slot back in whose name nothing was done"},
-    {"fetch_and_acq_rel take_extra", "gives a bit back under which nothing was read or written"},
+    {"fetch_and_release leave_row", "gives a bit back under which nothing was read or written"},
     {"store_release settle", kEvidence},
     {"load_acquire dead", kEvidence},
     {"load_acquire own_namespace_index", "the entry says all there is to know of it"},
-    {"load_seq_cst any_bit", "a look before K2, which looks at the extra words again when it has the unit"},
+    {"load_seq_cst any_bit", "a look before K2, which looks at the rows again when it has the unit"},
     {"load_acquire clear_bit", "the CAS that follows is ordered by itself"},
     {"fetch_add_release discard", "counts of discards, which order nothing but each other"},
     {"load_acquire current_process", kOwn},

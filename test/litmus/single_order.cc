@@ -8,7 +8,7 @@ using Take = litmus::PinTable::Take;
 
 namespace litmus {
 
-LITMUS(purge_beside_a_pin_in_an_extra_word, "fetch_or_seq_cst take_extra") {
+LITMUS(purge_beside_a_pin_with_a_row, "fetch_or_seq_cst enter_row") {
   Crowd crowd;
   run_threads({[&] {
                  in_turn(0, [&] {
@@ -20,7 +20,7 @@ LITMUS(purge_beside_a_pin_in_an_extra_word, "fetch_or_seq_cst take_extra") {
                [&] { in_turn(1, [&] { crowd.low.purge(0); }); }});
 }
 
-LITMUS(pin_in_an_extra_word_beside_a_purge, "cas_seq_cst mark") {
+LITMUS(pin_with_a_row_beside_a_purge, "cas_seq_cst mark") {
   Crowd crowd;
   crowd.low.on_discard = [&](uint64_t unit) {
     let_in(0, 2);
@@ -36,7 +36,7 @@ LITMUS(pin_in_an_extra_word_beside_a_purge, "cas_seq_cst mark") {
 }
 
 // Nor may the kernel be told to take what such a pin has found in nobody's hands.
-LITMUS(pin_in_an_extra_word_beside_the_kernel, "cas_seq_cst mark_relinquished") {
+LITMUS(pin_with_a_row_beside_the_kernel, "cas_seq_cst mark_relinquished") {
   static Crowd* crowd;
   const KernelPins kernel{
       [](int, char*, uint64_t, uint64_t, bool*) { return Status::Ok(); },

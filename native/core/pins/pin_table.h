@@ -117,8 +117,8 @@ class PinTable {
     stage(Stage::kBeforeGive);
     if (bit_ != 0 && state_of(w) == UnitState::kReady && cas_release(word, w, (w & ~bit_) | released_))
       return;
-    // The word stays as it is, and the line it is in with whoever has it.
-    if (row_ && refill == Refill::kNone && released_ == 0) return leave_row(unit);
+    // The word stays as it is, and the line it is in with whoever has it. Whose blocks lie there tells others of them by other words.
+    if (row_ && spans_ && refill == Refill::kNone) return leave_row(unit);
     finish(unit, refill, true);
   }
   // T3 by the only holder of a unit whose bytes nobody will want: PURGED, as if discarded.
@@ -260,7 +260,7 @@ class PinTable {
   // Of slots that have rows. A purger that finds none here after its T4 has the unit for itself.
   bool held_in_rows(uint64_t unit, Census& census, uint32_t but = Slots::kNone);
   void enter_row(uint64_t unit) { fetch_or_seq_cst(row_ + unit / 64, uint64_t{1} << unit % 64); }
-  void leave_row(uint64_t unit) { fetch_and_acq_rel(row_ + unit / 64, ~(uint64_t{1} << unit % 64)); }
+  void leave_row(uint64_t unit) { fetch_and_release(row_ + unit / 64, ~(uint64_t{1} << unit % 64)); }
   Status discard(uint64_t first, uint64_t count, Mark kind, uint64_t* bytes,
                  std::atomic<uint64_t>* tally = nullptr);
   void unmark(uint64_t first, uint64_t count);

@@ -1,4 +1,4 @@
-// T6: holders whose bits are in extra words, and who read the unit word after they have set them.
+// T6: holders whose bits are in rows, and who read the unit word after they have set them.
 #include "crowd.h"
 #include "litmus.h"
 #include "orders.h"
@@ -7,7 +7,7 @@ using Take = litmus::PinTable::Take;
 
 namespace litmus {
 
-LITMUS(unpin_then_pin_in_an_extra_word, "cas_release give", "load_seq_cst take_extra") {
+LITMUS(unpin_then_pin_with_a_row, "cas_release give", "load_seq_cst take_at_once") {
   Crowd crowd;
   run_threads({[&] {
                  in_turn(0, [&] {
@@ -24,8 +24,8 @@ LITMUS(unpin_then_pin_in_an_extra_word, "cas_release give", "load_seq_cst take_e
                }});
 }
 
-// Who pins by the unit word alone sees nothing of the extra word: the unit word has to carry the unpin, though it stays the same.
-LITMUS(unpin_in_an_extra_word_then_pin, "cas_release finish", "cas_acquire take_at_once") {
+// Who pins by the unit word alone sees nothing of the row: the unit word has to carry the unpin, though it stays the same.
+LITMUS(unpin_with_a_row_then_pin, "cas_release finish", "cas_acquire take_at_once") {
   Crowd crowd;
   run_threads({[&] {
                  in_turn(0, [&] {
@@ -42,8 +42,8 @@ LITMUS(unpin_in_an_extra_word_then_pin, "cas_release finish", "cas_acquire take_
                }});
 }
 
-// A purger has the unit word already, and is about to look at the extra words: there it must take the unpin in.
-LITMUS(unpin_in_an_extra_word_under_a_purger, "fetch_and_release finish", "load_seq_cst held_in_extra") {
+// A purger has the unit word already, and is about to look at the rows: there it must take the unpin in.
+LITMUS(unpin_with_a_row_under_a_purger, "fetch_and_release leave_row", "load_seq_cst held_in_rows") {
   Crowd crowd;
   run_threads({[&] {
                  in_turn(0, [&] { MUST(crowd.high.take(0) == Take::kKept); });
@@ -54,13 +54,13 @@ LITMUS(unpin_in_an_extra_word_under_a_purger, "fetch_and_release finish", "load_
                },
                [&] {
                  in_turn(1, [&] {
-                   stop_before("load_seq_cst", "held_in_extra", [] { let_in(1, 3); });
+                   stop_before("load_seq_cst", "held_in_rows", [] { let_in(1, 3); });
                    MUST(crowd.low.purge(0) != 0);
                  });
                }});
 }
 
-LITMUS(purge_then_pin_in_an_extra_word, "cas_release set_purged", "load_seq_cst take_extra") {
+LITMUS(purge_then_pin_with_a_row, "cas_release set_purged", "load_seq_cst take_at_once") {
   Crowd crowd;
   run_threads({[&] { in_turn(0, [&] { MUST(crowd.low.purge(0) != 0); }); },
                [&] {
