@@ -11,3 +11,5 @@ export const coreTrials = path('../../../build/core/test/bench/core/core_trials'
 export const trial = (name: string) => path(`../trials/${name}.ts`);
 /** What a user of the package imports. */
 export const packageEntry = path('../../../dist/index.js');
+/** Its command. */
+export const packageCommand = path('../../../dist/cli/main.js');

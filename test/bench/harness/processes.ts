@@ -45,6 +45,13 @@ export function run({ program, args }: Command, cwd = root, env = process.env): 
   });
 }
 
+/** How long a whole Node process with these arguments takes, from start to end. */
+export async function nodeMilliseconds(...args: string[]): Promise<number> {
+  const start = performance.now();
+  await run({ program: process.execPath, args });
+  return performance.now() - start;
+}
+
 /** A script gives an object of arrays, a floor one array: the median of each array is one sample. */
 async function sample(command: Command): Promise<Record<string, number>> {
   const answer = JSON.parse(await run(command)) as Record<string, number[]> | number[];

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import { output, packageEntry } from '../harness/paths.ts';
-import { run } from '../harness/processes.ts';
+import { nodeMilliseconds } from '../harness/processes.ts';
 import { type Row, single } from '../harness/results.ts';
 import { pairwise } from '../harness/samples.ts';
 
@@ -10,12 +10,6 @@ async function program(name: string, text: string): Promise<string> {
   await mkdir(output, { recursive: true });
   await writeFile(path, text);
   return path;
-}
-
-async function milliseconds(path: string): Promise<number> {
-  const start = performance.now();
-  await run({ program: process.execPath, args: [path] });
-  return performance.now() - start;
 }
 
 export const importing: Row = {
@@ -27,9 +21,9 @@ export const importing: Row = {
     const withPackage: number[] = [];
     for (let round = 0; round < (short ? 15 : 41); round++) {
       const first = round % 2 === 0;
-      if (first) without.push(await milliseconds(empty));
-      withPackage.push(await milliseconds(full));
-      if (!first) without.push(await milliseconds(empty));
+      if (first) without.push(await nodeMilliseconds(empty));
+      withPackage.push(await nodeMilliseconds(full));
+      if (!first) without.push(await nodeMilliseconds(empty));
     }
     const more = pairwise(withPackage, without, (a, b) => a - b);
     return [

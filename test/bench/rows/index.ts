@@ -6,6 +6,7 @@ import { importing } from './import.ts';
 import { memory } from './memory.ts';
 import { pinRange } from './pin-range.ts';
 import { pinUnit } from './pin-unit.ts';
+import { probing } from './probe.ts';
 import { purge } from './purge.ts';
 import { roundTrip } from './round-trip.ts';
 
@@ -18,6 +19,7 @@ export const rows: readonly Row[] = [
   purge,
   memory,
   importing,
+  probing,
   everyday,
   ashmemPins,
 ];
