@@ -23,7 +23,7 @@ LITMUS(detach_then_purge, "cas_release release", "load_seq_cst is_void, load_seq
 }
 
 // Two are told of a loss, one of them refills and is gone without a word, a third sees to it (R1), and the other refills (T2b).
-LITMUS(refiller_gone_then_refill, "cas_release release", "cas_acq_rel clear_bit",
+LITMUS(refiller_gone_then_refill, "cas_release release", "cas_acq_rel forget_holder",
        "cas_acq_rel begin_refill") {
   Shared region;
   region.set_state(0, UnitState::kPurged);
