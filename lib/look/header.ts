@@ -103,7 +103,7 @@ function tables(
  */
 export function parseHeader(bytes: Buffer, fileSize: number): Header | undefined {
   if (bytes.length !== HEADER_BYTES || bytes.toString('latin1', 0, 8) !== 'ASHMCPT1') return undefined;
-  if (bytes.readUInt32LE(8) !== 3 || bytes.readUInt32LE(12) !== HEADER_BYTES) return undefined;
+  if (bytes.readUInt32LE(8) !== 1 || bytes.readUInt32LE(12) !== HEADER_BYTES) return undefined;
   const number = (at: number) => Number(bytes.readBigUInt64LE(at));
   const size = number(16);
   const granularity = number(24);

@@ -9,9 +9,9 @@
 namespace ashmem_compat {
 
 constexpr char kMagic[8] = {'A', 'S', 'H', 'M', 'C', 'P', 'T', '1'};
-constexpr uint32_t kVersion = 3;
+constexpr uint32_t kVersion = 1;
 // The same, of a memfd whose kernel discards by vrange: who does not know of it must not take it for another.
-constexpr uint32_t kVrangeVersion = 4;
+constexpr uint32_t kVrangeVersion = 2;
 constexpr uint32_t kHeaderSize = 512;
 constexpr uint32_t kDefaultSlots = 60;
 constexpr uint32_t kMaxSlots = 1020;
