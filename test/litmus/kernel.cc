@@ -29,12 +29,14 @@ const KernelPins kKernel{
       return Status::Ok();
     },
     false,
+    false,
 };
 
 // The same, but an unpin is the end of who makes it.
 const KernelPins kDeadly{
     kKernel.pin,
     [](int, char*, uint64_t, uint64_t) -> Status { Mortal::die(); },
+    false,
     false,
 };
 

@@ -46,6 +46,7 @@ LITMUS(pin_with_a_row_beside_the_kernel, "cas_seq_cst mark_relinquished") {
         return Status::Ok();
       },
       false,
+      false,
   };
   const std::unique_ptr<Crowd> made = std::make_unique<Crowd>(&kernel);
   crowd = made.get();
