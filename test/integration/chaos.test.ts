@@ -10,10 +10,7 @@ describeContract(
     for (const [what, options] of [
       ['with slots to spare', { seconds: 5, seed: 1 }],
       ['with slots that are used again and again', { seconds: 3, seed: 2, maxProcesses: 12 }],
-      [
-        'with holder bits in rows',
-        { seconds: 3, seed: 3, maxProcesses: 130, idle: 57, nodeWorkers: 1 },
-      ],
+      ['with holder bits in rows', { seconds: 3, seed: 3, maxProcesses: 130, idle: 57, nodeWorkers: 1 }],
     ] as const) {
       it(`loses nothing that was promised, and leaks nothing, ${what}`, async function () {
         this.timeout(120_000);
