@@ -302,7 +302,7 @@ class RawControl {
   Slot* slot(uint32_t i) const { return reinterpret_cast<Slot*>(at(header_.slots_offset)) + i; }
   bool any_holder_bit(uint64_t unit) const {
     bool any = (load_acquire(word(unit)) & kHolderBits) != 0;
-    const uint64_t row_words = ((header_.unit_count - 1) / 512 + 1) * 8;
+    const uint64_t row_words = row_words_for(header_.unit_count);
     for (uint32_t i = header_.word_slots; i < header_.slot_count; ++i) {
       const uint64_t* row = at(header_.rows_offset) + (i - header_.word_slots) * row_words;
       any |= (load_acquire(row + unit / 64) >> unit % 64 & 1) != 0;

@@ -50,8 +50,9 @@ class Control {
   uint64_t* row(uint32_t slot) const {
     return at<uint64_t>(layout_.rows_offset) + (slot - layout_.word_slots) * layout_.row_words;
   }
-  // One past the last slot whose row may ever have been written.
+  // One past the last slot whose row may ever have been written; 0 where there are no rows.
   uint32_t rows_end() const {
+    if (layout_.row_count() == 0) return 0;
     const uint32_t end = load_seq_cst(&header()->rows_end);
     return end < layout_.slot_count ? end : layout_.slot_count;
   }

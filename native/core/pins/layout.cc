@@ -39,8 +39,7 @@ Result<Layout> make_layout(uint64_t size, uint64_t granularity, uint32_t slot_co
   if (l.has_extents() && l.unit_count > kSpanUnits) return too_large();
 
   uint64_t cursor = l.control_offset;
-  // A row is written by one process: no two of them have a cache line in common.
-  l.row_words = l.row_count() == 0 ? 0 : ((l.unit_count - 1) / 512 + 1) * 8;
+  l.row_words = l.row_count() == 0 ? 0 : row_words_for(l.unit_count);
   uint64_t row_bits = 0;
   if (!place(&cursor, slot_count, sizeof(Slot), &l.slots_offset) ||
       !place(&cursor, kNamespaces, 8, &l.namespaces_offset) ||

@@ -113,6 +113,9 @@ struct Layout {
   }
 };
 
+// 64-bit words of a row. It is written by one process: no two of them have a cache line in common.
+constexpr uint64_t row_words_for(uint64_t unit_count) { return ((unit_count - 1) / 512 + 1) * 8; }
+
 // Which slots have their holder bits in the unit words, where a pin by any process writes: those from here on write to rows of their own,
 // and pins of different processes do not contend. Rows are for what is pinned often, and where the pins cost no system call.
 constexpr uint32_t word_slots_for(RegionKind kind, bool kernel_discards) {

@@ -56,7 +56,7 @@ bool PinTable::initial_hold(uint64_t word, Census& census) {
 bool PinTable::any_bit(uint64_t unit, uint64_t word) { return (word & kHolderBits) != 0 || any_row(unit); }
 
 bool PinTable::any_row(uint64_t unit) const {
-  const uint32_t end = control_.layout().row_count() == 0 ? 0 : control_.rows_end();
+  const uint32_t end = control_.rows_end();
   for (uint32_t slot = control_.layout().word_slots; slot < end; ++slot) {
     if (load_seq_cst(control_.row(slot) + unit / 64) >> unit % 64 & 1) return true;
   }
@@ -151,10 +151,9 @@ bool PinTable::held(uint64_t unit, Census& census, uint32_t but) {
 }
 
 bool PinTable::held_in_rows(uint64_t unit, Census& census, uint32_t but) {
-  const Layout& layout = control_.layout();
-  const uint32_t end = layout.row_count() == 0 ? 0 : control_.rows_end();
+  const uint32_t end = control_.rows_end();
   bool held = false;
-  for (uint32_t slot = layout.word_slots; slot < end; ++slot) {
+  for (uint32_t slot = control_.layout().word_slots; slot < end; ++slot) {
     if (load_seq_cst(control_.row(slot) + unit / 64) >> unit % 64 & 1) held |= judge(unit, slot, census, but);
   }
   return held;

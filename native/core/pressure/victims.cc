@@ -54,7 +54,8 @@ class Choice {
   std::vector<Victim> chosen_;
 };
 
-// A region's table as it can be looked at without giving it memory.
+// A region's table as it can be looked at without giving it memory; but for rows, which have a bit for each unit, and mostly have it from
+// their owners.
 class Sight {
  public:
   explicit Sight(Attachment& attachment)
