@@ -85,6 +85,27 @@ class Peer : private Pages {
   void give(uint64_t unit, PinTable::Refill refill = PinTable::Refill::kNone) { table_->give(unit, refill); }
   uint64_t purge(uint64_t unit) { return table_->purge(unit, 1).bytes; }
 
+  // Of unit 0: pins it, and must be told so; writes its byte as its holder may.
+  void pin_and_write(PinTable::Take told) {
+    MUST(take(0) == told);
+    shared_.write(0);
+  }
+  void use() {
+    pin_and_write(PinTable::Take::kKept);
+    give(0);
+  }
+  void become_refiller() { MUST(take(0) == PinTable::Take::kLost && table_->begin_refill(0)); }
+  void refill() {
+    become_refiller();
+    shared_.write(0);
+    give(0, PinTable::Refill::kFilled);
+  }
+  void attach_to_first_slot_and_write() {
+    attach();
+    MUST(slots_->own() == 0);
+    shared_.write(0);
+  }
+
   // What the kernel does to the bytes in a discard, as the threads see it.
   std::function<Status(uint64_t unit)> on_discard;
 

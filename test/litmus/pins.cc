@@ -3,7 +3,6 @@
 #include "orders.h"
 
 using Take = litmus::PinTable::Take;
-using Refill = litmus::PinTable::Refill;
 
 namespace litmus {
 
@@ -12,19 +11,8 @@ LITMUS(unpin_then_pin, "cas_release give", "cas_acquire take_at_once") {
   Peer first(region), second(region);
   first.attach();
   second.attach();
-  run_threads({[&] {
-                 in_turn(0, [&] {
-                   MUST(first.take(0) == Take::kKept);
-                   region.write(0);
-                   first.give(0);
-                 });
-               },
-               [&] {
-                 in_turn(1, [&] {
-                   MUST(second.take(0) == Take::kKept);
-                   region.write(0);
-                 });
-               }});
+  run_threads({[&] { in_turn(0, [&] { first.use(); }); },
+               [&] { in_turn(1, [&] { second.pin_and_write(Take::kKept); }); }});
 }
 
 LITMUS(refill_then_pin, "cas_release finish", "cas_acquire take_at_once") {
@@ -33,19 +21,8 @@ LITMUS(refill_then_pin, "cas_release finish", "cas_acquire take_at_once") {
   Peer refiller(region), next(region);
   refiller.attach();
   next.attach();
-  run_threads({[&] {
-                 in_turn(0, [&] {
-                   MUST(refiller.take(0) == Take::kLost && refiller.table().begin_refill(0));
-                   region.write(0);
-                   refiller.give(0, Refill::kFilled);
-                 });
-               },
-               [&] {
-                 in_turn(1, [&] {
-                   MUST(next.take(0) == Take::kKept);
-                   region.write(0);
-                 });
-               }});
+  run_threads({[&] { in_turn(0, [&] { refiller.refill(); }); },
+               [&] { in_turn(1, [&] { next.pin_and_write(Take::kKept); }); }});
 }
 
 LITMUS(unpin_then_purge, "cas_release give", "load_acquire mark, cas_seq_cst mark") {
@@ -53,14 +30,8 @@ LITMUS(unpin_then_purge, "cas_release give", "load_acquire mark, cas_seq_cst mar
   Peer holder(region), purger(region);
   holder.attach();
   purger.attach();
-  run_threads({[&] {
-                 in_turn(0, [&] {
-                   MUST(holder.take(0) == Take::kKept);
-                   region.write(0);
-                   holder.give(0);
-                 });
-               },
-               [&] { in_turn(1, [&] { MUST(purger.purge(0) != 0); }); }});
+  run_threads(
+      {[&] { in_turn(0, [&] { holder.use(); }); }, [&] { in_turn(1, [&] { MUST(purger.purge(0) != 0); }); }});
 }
 
 // The word is the same before and after: only T4 itself can take the unpin in.
@@ -75,13 +46,7 @@ LITMUS(pin_and_unpin_between_look_and_purge, "cas_release give", "cas_seq_cst ma
                    MUST(purger.purge(0) != 0);
                  });
                },
-               [&] {
-                 in_turn(1, [&] {
-                   MUST(holder.take(0) == Take::kKept);
-                   region.write(0);
-                   holder.give(0);
-                 });
-               }});
+               [&] { in_turn(1, [&] { holder.use(); }); }});
 }
 
 LITMUS(purge_then_pin, "cas_release set_purged", "load_acquire take_slowly, cas_acquire take_slowly") {
@@ -90,12 +55,7 @@ LITMUS(purge_then_pin, "cas_release set_purged", "load_acquire take_slowly, cas_
   purger.attach();
   next.attach();
   run_threads({[&] { in_turn(0, [&] { MUST(purger.purge(0) != 0); }); },
-               [&] {
-                 in_turn(1, [&] {
-                   MUST(next.take(0) == Take::kLost);
-                   region.write(0);
-                 });
-               }});
+               [&] { in_turn(1, [&] { next.pin_and_write(Take::kLost); }); }});
 }
 
 // The same for T2: the unit is purged once more (T9) after the pin has looked at it.
@@ -108,8 +68,7 @@ LITMUS(purge_between_look_and_pin, "cas_release set_purged", "cas_acquire take_s
   run_threads({[&] {
                  in_turn(0, [&] {
                    stop_before("cas_acquire", "take_slowly", [] { let_in(0, 2); });
-                   MUST(next.take(0) == Take::kLost);
-                   region.write(0);
+                   next.pin_and_write(Take::kLost);
                  });
                },
                [&] { in_turn(1, [&] { purger.table().purge_again(0, 1); }); }});
@@ -135,12 +94,7 @@ LITMUS(failed_discard_then_pin, "cas_release unmark", "cas_acquire take_at_once"
     return Status::Of(Code::kSystem, "");
   };
   run_threads({[&] { in_turn(0, [&] { MUST(purger.purge(0) == 0); }); },
-               [&] {
-                 in_turn(1, [&] {
-                   MUST(next.take(0) == Take::kKept);
-                   region.write(0);
-                 });
-               }});
+               [&] { in_turn(1, [&] { next.pin_and_write(Take::kKept); }); }});
 }
 
 LITMUS(emptied_then_pin, "cas_release give_empty", "load_acquire take_slowly, cas_acquire take_slowly") {
@@ -150,17 +104,11 @@ LITMUS(emptied_then_pin, "cas_release give_empty", "load_acquire take_slowly, ca
   next.attach();
   run_threads({[&] {
                  in_turn(0, [&] {
-                   MUST(holder.take(0) == Take::kKept);
-                   region.write(0);
+                   holder.pin_and_write(Take::kKept);
                    holder.table().give_empty(0);
                  });
                },
-               [&] {
-                 in_turn(1, [&] {
-                   MUST(next.take(0) == Take::kLost);
-                   region.write(0);
-                 });
-               }});
+               [&] { in_turn(1, [&] { next.pin_and_write(Take::kLost); }); }});
 }
 
 // Who joins a refiller reads what the refiller has not yet written over: the hole that the purger left.
@@ -172,10 +120,7 @@ LITMUS(purge_then_pin_beside_the_refiller, "cas_release set_purged",
   refiller.attach();
   third.attach();
   run_threads({[&] { in_turn(0, [&] { MUST(purger.purge(0) != 0); }); },
-               [&] {
-                 in_turn(1,
-                         [&] { MUST(refiller.take(0) == Take::kLost && refiller.table().begin_refill(0)); });
-               },
+               [&] { in_turn(1, [&] { refiller.become_refiller(); }); },
                [&] {
                  in_turn(2, [&] {
                    MUST(third.take(0) == Take::kKept);
@@ -199,13 +144,7 @@ LITMUS(refill_then_look, "cas_release finish", "load_acquire look") {
                    region.read(0);
                  });
                },
-               [&] {
-                 in_turn(1, [&] {
-                   MUST(refiller.take(0) == Take::kLost && refiller.table().begin_refill(0));
-                   region.write(0);
-                   refiller.give(0, Refill::kFilled);
-                 });
-               }});
+               [&] { in_turn(1, [&] { refiller.refill(); }); }});
 }
 
 LITMUS(initial_hold_then_purge, "store_seq_cst end_initial_hold", "load_acquire initial_hold") {

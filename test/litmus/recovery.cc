@@ -14,8 +14,7 @@ LITMUS(detach_then_purge, "cas_release release", "load_seq_cst is_void, load_seq
   purger.attach();
   run_threads({[&] {
                  in_turn(0, [&] {
-                   MUST(holder.take(0) == Take::kKept);
-                   region.write(0);
+                   holder.pin_and_write(Take::kKept);
                    holder.slots().release();
                  });
                },
@@ -40,7 +39,7 @@ LITMUS(refiller_gone_then_refill, "cas_release release", "cas_acq_rel forget_hol
                },
                [&] {
                  in_turn(1, [&] {
-                   MUST(gone.take(0) == Take::kLost && gone.table().begin_refill(0));
+                   gone.become_refiller();
                    region.write(0);
                    gone.slots().release();
                  });
@@ -61,13 +60,7 @@ LITMUS(unpin_then_dead_purger_then_purge, "cas_release give", "load_acquire mark
   next.attach();
   dead.on_discard = [](uint64_t) -> Status { Mortal::die(); };
   Mortal purger([&] { in_turn(1, [&] { dead.attach().purge(0); }); });
-  run_threads({[&] {
-                 in_turn(0, [&] {
-                   MUST(holder.take(0) == Take::kKept);
-                   region.write(0);
-                   holder.give(0);
-                 });
-               },
+  run_threads({[&] { in_turn(0, [&] { holder.use(); }); },
                [&] {
                  purger.await(1);
                  in_turn(2, [&] { MUST(next.purge(0) != 0); });

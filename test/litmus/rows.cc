@@ -9,37 +9,15 @@ namespace litmus {
 
 LITMUS(unpin_then_pin_with_a_row, "cas_release give", "load_seq_cst take_at_once") {
   Crowd crowd;
-  run_threads({[&] {
-                 in_turn(0, [&] {
-                   MUST(crowd.low.take(0) == Take::kKept);
-                   crowd.region.write(0);
-                   crowd.low.give(0);
-                 });
-               },
-               [&] {
-                 in_turn(1, [&] {
-                   MUST(crowd.high.take(0) == Take::kKept);
-                   crowd.region.write(0);
-                 });
-               }});
+  run_threads({[&] { in_turn(0, [&] { crowd.low.use(); }); },
+               [&] { in_turn(1, [&] { crowd.high.pin_and_write(Take::kKept); }); }});
 }
 
 // Who pins by the unit word alone sees nothing of the row: the unit word has to carry the unpin, though it stays the same.
 LITMUS(unpin_with_a_row_then_pin, "cas_release finish", "cas_acquire take_at_once") {
   Crowd crowd;
-  run_threads({[&] {
-                 in_turn(0, [&] {
-                   MUST(crowd.high.take(0) == Take::kKept);
-                   crowd.region.write(0);
-                   crowd.high.give(0);
-                 });
-               },
-               [&] {
-                 in_turn(1, [&] {
-                   MUST(crowd.low.take(0) == Take::kKept);
-                   crowd.region.write(0);
-                 });
-               }});
+  run_threads({[&] { in_turn(0, [&] { crowd.high.use(); }); },
+               [&] { in_turn(1, [&] { crowd.low.pin_and_write(Take::kKept); }); }});
 }
 
 // The pin comes after the purger's first look at the rows, and the unpin when it has the unit word already: its second look must take
@@ -67,12 +45,7 @@ LITMUS(unpin_with_a_row_under_a_purger, "fetch_and_release leave_row", "load_seq
 LITMUS(purge_then_pin_with_a_row, "cas_release set_purged", "load_seq_cst take_by_row") {
   Crowd crowd;
   run_threads({[&] { in_turn(0, [&] { MUST(crowd.low.purge(0) != 0); }); },
-               [&] {
-                 in_turn(1, [&] {
-                   MUST(crowd.high.take(0) == Take::kLost);
-                   crowd.region.write(0);
-                 });
-               }});
+               [&] { in_turn(1, [&] { crowd.high.pin_and_write(Take::kLost); }); }});
 }
 
 }  // namespace litmus

@@ -1,6 +1,7 @@
 // Where two write and then look at what the other has written, one of both must see the other: T4 and T6, A1 and the hazards. A late
 // write is what these would suffer from on a machine that keeps a store back.
 #include "crowd.h"
+#include "freed_slot.h"
 #include "litmus.h"
 #include "orders.h"
 
@@ -59,44 +60,32 @@ LITMUS(pin_with_a_row_beside_the_kernel, "cas_seq_cst mark_relinquished") {
 }
 
 LITMUS(attach_beside_a_recovery, "store_seq_cst set_hazard") {
-  Shared region;
-  Peer gone(region), recoverer(region), next(region);
-  gone.attach();
-  recoverer.attach();
-  gone.slots().release();
-  const uint64_t life = region.control().slot(0)->life;
+  FreedSlot scene;
   run_threads({[&] {
                  in_turn(0, [&] {
-                   recoverer.slots().recover(0, life, [&] {
+                   scene.recover([&] {
                      let_in(0, 2);
-                     region.write(0);
+                     scene.region.write(0);
                    });
                  });
                },
                [&] {
                  in_turn(1, [&] {
-                   next.attach();
-                   if (next.slots().own() == 0) region.write(0);
+                   scene.next.attach();
+                   if (scene.next.slots().own() == 0) scene.region.write(0);
                  });
                }});
 }
 
 LITMUS(recovery_beside_an_attach, "cas_seq_cst claim, store_seq_cst settle") {
-  Shared region;
-  Peer gone(region), recoverer(region), next(region);
-  gone.attach();
-  recoverer.attach();
-  gone.slots().release();
-  const uint64_t life = region.control().slot(0)->life;
+  FreedSlot scene;
   run_threads({[&] {
                  in_turn(0, [&] {
                    stop_before("store_release", "settle", [] { let_in(0, 2); });
-                   next.attach();
-                   MUST(next.slots().own() == 0);
-                   region.write(0);
+                   scene.next.attach_to_first_slot_and_write();
                  });
                },
-               [&] { in_turn(1, [&] { recoverer.slots().recover(0, life, [&] { region.write(0); }); }); }});
+               [&] { in_turn(1, [&] { scene.recover([&] { scene.region.write(0); }); }); }});
 }
 
 // The same where the slot is a dead owner's: A2 and A3.
@@ -114,9 +103,7 @@ LITMUS(recovery_beside_an_attach_in_a_dead_slot,
   run_threads({[&] {
                  in_turn(1, [&] {
                    stop_before("store_release", "settle", [] { let_in(1, 3); });
-                   next.attach();
-                   MUST(next.slots().own() == 0);
-                   region.write(0);
+                   next.attach_to_first_slot_and_write();
                  });
                },
                [&] { in_turn(2, [&] { recoverer.slots().recover(0, life, [&] { region.write(0); }); }); }});
