@@ -18,7 +18,7 @@ constexpr uint64_t kCheckMs = 1000;
 constexpr uint64_t kBackMs = 10'000;
 // What a neighbour may take in a millisecond, at full speed: to be seen in time from as far as that.
 constexpr uint64_t kSlow = uint64_t{16} << 10;  // bytes in a millisecond
-constexpr uint64_t kFastest = uint64_t{2} << 20;
+constexpr uint64_t kFastest = uint64_t{4} << 20;
 
 int patience_of(const Panel::Entry& entry) {
   const Reading& reading = entry.reading;
@@ -64,7 +64,7 @@ void Panel::open(uint64_t now_ms) {
   next_check_ms_ = now_ms + kCheckMs;
 }
 
-void Panel::look(uint64_t now_ms, const Marks& highest) {
+void Panel::look(uint64_t now_ms, const std::function<Marks(const Entry&)>& asked) {
   if (edition_ == 0) open(now_ms);
   if (now_ms >= next_check_ms_) {
     next_check_ms_ = now_ms + kCheckMs;
@@ -86,6 +86,7 @@ void Panel::look(uint64_t now_ms, const Marks& highest) {
     entry.read_ms = now_ms;
     if (entry.reading.limit != 0) {
       entry.marks = default_marks(entry.reading.limit);
+      const Marks highest = asked(entry);
       const Marks ask{std::max(entry.marks.low, highest.low), std::max(entry.marks.medium, highest.medium),
                       std::max(entry.marks.critical, highest.critical)};
       if (!same(ask, entry.asked)) entry.gauge->set_marks(entry.asked = ask);

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -23,13 +24,14 @@ class Panel {
     uint64_t falling = 0;  // bytes less available, in a millisecond
     LevelKeeper keeper;    // by the default marks
     uint64_t next_reclaim_ms = 0;
-    uint64_t remaining = 0;  // of the last reclaim
-    Marks asked;             // what set_marks() was called with
+    uint64_t remaining = 0;    // of the last reclaim
+    Marks asked;               // what set_marks() was called with
+    bool little_left = false;  // for who fills memory, at the last look
   };
 
   // Reads all gauges, opening them first if need be: at the beginning, and when the process has moved to another cgroup.
-  // `highest`: the marks, if any, that a listener wants to be told of above the default ones.
-  void look(uint64_t now_ms, const Marks& highest);
+  // `asked`: of a gauge of bytes, the marks, if any, that a listener wants to be told of above the default ones.
+  void look(uint64_t now_ms, const std::function<Marks(const Entry&)>& asked);
   std::vector<Entry>& entries() { return entries_; }
   // Whether all gauges of bytes show twice the low mark and more, and there are such gauges.
   bool plenty() const;

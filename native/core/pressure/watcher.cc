@@ -52,6 +52,9 @@ Marks marks_for(const ListenOptions& options, const Marks& by_default, uint64_t 
   return marks;
 }
 
+// What the last look has found, for those who fill memory. Before the first, and after a pause, nobody knows what is left.
+enum class Left { kUnseen, kPlenty, kLittle };
+
 // One listener's view of the gauges.
 struct Ear {
   Listener* listener;
@@ -89,7 +92,7 @@ class Watcher {
   std::vector<GaugeReport> look_now();
   WatcherStats stats();
   void before_filling(uint64_t bytes);
-  bool known_little_left() const { return little_left_.load(std::memory_order_relaxed); }
+  bool known_little_left() const { return left_.load(std::memory_order_relaxed) == Left::kLittle; }
 
   void demand(uint64_t bytes) {
     demanded_.fetch_add(bytes, std::memory_order_relaxed);
@@ -116,7 +119,7 @@ class Watcher {
   bool little_left();
   void reclaim(uint64_t now);
   void reclaim_for(Demand& demand, Panel::Entry* entry);
-  Marks highest_marks();
+  Marks asked_of(const Panel::Entry& entry);
   void tell(uint64_t now);
   void judge(Ear& ear, uint64_t now);
   void tell_of_purges();
@@ -131,8 +134,8 @@ class Watcher {
   std::atomic<bool> started_{false};
   std::atomic<bool> asleep_{false};
   std::atomic<uint64_t> demanded_{0}, signals_{0};
-  std::atomic<bool> little_left_{false};
-  std::atomic<uint64_t> filling_{0};  // bytes announced while little was left, since one of them waited
+  std::atomic<Left> left_{Left::kUnseen};
+  std::atomic<uint64_t> filling_{0};  // bytes announced where not plenty was left, since one of them waited
 
   // The thread's own.
   Panel panel_;
@@ -226,6 +229,7 @@ void Watcher::loop() {
       look();
       panel_.wait(control_.get(), now_ms() < alert_until_ms_ ? kAfterPurgeMs : panel_.patience());
     } else {
+      left_.store(Left::kUnseen, std::memory_order_relaxed);
       pollfd only{control_.get(), POLLIN, 0};
       poll(&only, 1, -1);
       asleep_.store(false);
@@ -255,11 +259,11 @@ void Watcher::look() {
     begun = looks_begun_;
   }
   const uint64_t edition = panel_.edition();
-  panel_.look(now, highest_marks());
+  panel_.look(now, [this](const Panel::Entry& entry) { return asked_of(entry); });
   if (panel_.edition() != edition) reclaimer_.forget_gauges();
   serve_demands(now);
   if (outstanding_ != 0) alert_until_ms_ = now_ms() + kAlertMs;
-  little_left_.store(little_left(), std::memory_order_relaxed);
+  left_.store(little_left() ? Left::kLittle : Left::kPlenty, std::memory_order_relaxed);
   reclaim(now);
   const std::lock_guard<std::mutex> guard(mutex_);
   tell(now);
@@ -270,18 +274,17 @@ void Watcher::look() {
   looked_.notify_all();
 }
 
-// The marks up to which some listener wants to be told at once.
-Marks Watcher::highest_marks() {
+// The marks of a gauge up to which some listener wants to be told at once. Of that gauge alone: those of the machine may lie beyond the limit of a
+// cgroup, of which the kernel then would tell nothing at all.
+Marks Watcher::asked_of(const Panel::Entry& entry) {
   const std::lock_guard<std::mutex> guard(mutex_);
   Marks highest;
   for (const Ear& ear : ears_) {
-    for (const Panel::Entry& entry : panel_.entries()) {
-      if (entry.reading.limit == 0 || (ear.options.sources >> entry.source & 1) == 0) continue;
-      const Marks marks = marks_for(ear.options, entry.marks, entry.reading.limit);
-      highest.low = std::max(highest.low, marks.low);
-      highest.medium = std::max(highest.medium, marks.medium);
-      highest.critical = std::max(highest.critical, marks.critical);
-    }
+    if ((ear.options.sources >> entry.source & 1) == 0) continue;
+    const Marks marks = marks_for(ear.options, entry.marks, entry.reading.limit);
+    highest.low = std::max(highest.low, marks.low);
+    highest.medium = std::max(highest.medium, marks.medium);
+    highest.critical = std::max(highest.critical, marks.critical);
   }
   return highest;
 }
@@ -322,13 +325,17 @@ void Watcher::serve_demands(uint64_t now) {
   (over ? totals_.unmet : outstanding_) += signal_remaining_;
 }
 
-// The reclaimer purges, or would soon.
+// The reclaimer purges, or would soon. It stays so up to the low mark: the reclaimer stops below it, and who then fills at full speed again until it
+// is called has what it takes decide what goes, not the policy of a cache.
 bool Watcher::little_left() {
-  const std::vector<Panel::Entry>& all = panel_.entries();
-  return std::any_of(all.begin(), all.end(), [](const Panel::Entry& entry) {
-    const uint64_t soon = entry.marks.medium / 4 + entry.falling * kAheadMs;
-    return entry.reading.limit != 0 && entry.reading.available < entry.marks.medium + soon;
-  });
+  bool any = false;
+  for (Panel::Entry& entry : panel_.entries()) {
+    const uint64_t soon = entry.marks.medium + entry.marks.medium / 4 + entry.falling * kAheadMs;
+    const uint64_t above = entry.little_left ? std::max(entry.marks.low, soon) : soon;
+    entry.little_left = entry.reading.limit != 0 && entry.reading.available < above;
+    any = any || entry.little_left;
+  }
+  return any;
 }
 
 void Watcher::reclaim(uint64_t now) {
@@ -494,7 +501,7 @@ void Watcher::wait_for_look(std::unique_lock<std::mutex>& guard) {
 }
 
 void Watcher::before_filling(uint64_t bytes) {
-  if (!little_left_.load(std::memory_order_relaxed)) return;
+  if (left_.load(std::memory_order_relaxed) == Left::kPlenty) return;
   if (filling_.fetch_add(bytes, std::memory_order_relaxed) + bytes < kFillingUnseen) return;
   filling_.store(0, std::memory_order_relaxed);
   std::unique_lock<std::mutex> guard(mutex_);
