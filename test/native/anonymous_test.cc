@@ -147,9 +147,10 @@ TEST(under_a_memory_limit_every_loss_is_told) {
   Child child([&] {
     if (!limited || !put("/cgroup.procs", std::to_string(getpid()))) return 77;
     const uint64_t size = 48u << 20;
+    const uint64_t kernel_page = kernel_page_size();  // what is lost and told, whatever a unit is
     auto a = make(size);
     uint64_t* words = reinterpret_cast<uint64_t*>(a->mapping()->data());
-    const uint64_t per_page = kPage / 8;
+    const uint64_t per_page = kernel_page / 8;
     for (uint64_t i = 0; i < size / 8; ++i)
       words[i] = i % per_page == 0 ? 0 : i;  // the first word of every page is 0
     unpin(*a, 0, size);
@@ -162,8 +163,8 @@ TEST(under_a_memory_limit_every_loss_is_told) {
     std::vector<ByteRange> lost;
     if (!a->pin(0, size, &purged, &lost).ok()) return 1;
     size_t next = 0;
-    for (uint64_t page = 0; page < size / kPage; ++page) {
-      const uint64_t at = page * kPage;
+    for (uint64_t page = 0; page < size / kernel_page; ++page) {
+      const uint64_t at = page * kernel_page;
       while (next < lost.size() && lost[next].offset + lost[next].length <= at) ++next;
       const bool told = next < lost.size() && at >= lost[next].offset;
       if (told) ++shared->word[0];
@@ -178,6 +179,6 @@ TEST(under_a_memory_limit_every_loss_is_told) {
   rmdir(group.c_str());
   if (status == 77) SKIP("the group takes no limit or no member");
   CHECK_EQ(status, 0);
-  CHECK(shared->word[0] > 0);                    // it did take some
-  CHECK(shared->word[0] < (48u << 20) / kPage);  // and not all
+  CHECK(shared->word[0] > 0);                                 // it did take some
+  CHECK(shared->word[0] < (48u << 20) / kernel_page_size());  // and not all
 }
