@@ -66,9 +66,16 @@ function pageSizes() {
   console.log(`page sizes: ${faults.length} constants`);
 }
 
+// The analyzer's paths through one function: a third of its default, for less than half of the time.
+const paths = ['-Xclang', '-analyzer-config', '-Xclang', 'max-nodes=75000'].map(
+  (arg) => `--extra-arg=${arg}`,
+);
+
 function tidyOne(file) {
   return new Promise((resolve) => {
-    const child = spawn('clang-tidy', ['--quiet', '-p', join(root, 'build/lint'), file], { cwd: root });
+    const child = spawn('clang-tidy', ['--quiet', ...paths, '-p', join(root, 'build/lint'), file], {
+      cwd: root,
+    });
     let output = '';
     child.stdout.on('data', (chunk) => {
       output += chunk;

@@ -102,6 +102,8 @@ TEST(numbers_of_other_calls_are_refused) {
 TEST(the_table_has_every_call_of_the_headers) {
 #if defined(__x86_64__)
   const char* path = "/usr/include/x86_64-linux-gnu/asm/unistd_64.h";
+#elif defined(__i386__)
+  const char* path = "/usr/include/x86_64-linux-gnu/asm/unistd_32.h";
 #else
   const char* path = "/usr/include/asm-generic/unistd.h";
 #endif
@@ -131,13 +133,15 @@ TEST(a_number_that_later_kernels_have_given_away_is_free_before) {
   CHECK(!is_assigned_call(kVrangeNumber, "99.0"));
 }
 
-TEST(a_call_that_is_not_there) { expect_refusal("v11:400", "this kernel has no such call (ENOSYS)"); }
+TEST(a_call_that_is_not_there) {
+  expect_refusal(name_of(false).c_str(), "this kernel has no such call (ENOSYS)");
+}
 
 TEST(a_call_that_a_filter_kills_for) {
   for (const unsigned action : {SECCOMP_RET_TRAP, SECCOMP_RET_KILL_PROCESS}) {
     Child child([&] {
       if (!filter_call(kVrangeNumber, action)) return 2;
-      setenv("ASHMEM_COMPAT_VRANGE", "v12:400", 1);
+      setenv("ASHMEM_COMPAT_VRANGE", name_of(true).c_str(), 1);
       const Availability& found = vrange_backend.probe();
       return !found.available && found.reason.find("SIGSYS") != std::string::npos ? 0 : 1;
     });
@@ -217,7 +221,7 @@ TEST(a_program_can_name_the_call_itself) {
     CHECK_EQ(vrange::enable(name_of(true)).code, Code::kOk);
     CHECK(vrange_backend.probe().available);
     CHECK_EQ(vrange::enable(name_of(true)).code, Code::kOk);
-    CHECK_EQ(vrange::enable("v11:401").code, Code::kNotSupported);
+    CHECK_EQ(vrange::enable(("v11:" + std::to_string(kVrangeNumber + 1)).c_str()).code, Code::kNotSupported);
     CHECK(vrange_backend.probe().available);
   });
 }
@@ -268,7 +272,8 @@ TEST(a_call_that_returns_nonsense_is_an_error) {
     SUPERVISED({}, [&] {
       auto a = region_of(scope, 4);
       unpin(*a, 0, 4 * kPage);
-      for (const uint64_t nonsense : {2 * kPage, uint64_t{1}, kPage - 1, uint64_t{1} << 62}) {
+      for (const uint64_t nonsense :
+           {2 * kPage, uint64_t{1}, kPage - 1, uint64_t{1} << (8 * sizeof(long) - 2)}) {
         script(Deed::kReturn, nonsense, vrange::kNonvolatile);
         CHECK_EQ(pin(*a, 0, kPage).code, Code::kSystem);
       }

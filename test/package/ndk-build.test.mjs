@@ -26,7 +26,13 @@ let made = 0;
 const ndk = (faults = {}) => makeNdk(join(work, `ndk-${made++}`), { cache, ...faults });
 
 function build(ndkFolder, abis, env = {}) {
-  const { ANDROID_NDK_HOME: _, ...rest } = process.env;
+  // An NDK has no ccache before its compiler, nor does its likeness work behind one.
+  const {
+    ANDROID_NDK_HOME: _,
+    CMAKE_C_COMPILER_LAUNCHER: _c,
+    CMAKE_CXX_COMPILER_LAUNCHER: _cxx,
+    ...rest
+  } = process.env;
   const child = spawnSync('bash', [join(tree, 'android/ndk/build.sh'), ...abis], {
     cwd: work,
     encoding: 'utf8',

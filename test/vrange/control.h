@@ -7,8 +7,12 @@
 
 namespace ashmem_compat::testing {
 
-// An unassigned number on every architecture.
+// An unassigned number.
+#if defined(__i386__)
+constexpr long kVrangeNumber = 390;
+#else
 constexpr long kVrangeNumber = 400;
+#endif
 
 enum class Order : int {
   kPurge =
@@ -28,7 +32,9 @@ enum class Deed : uint64_t {
 constexpr int kAnyMode = 255;
 
 inline long order(Order what, uint64_t start, uint64_t value) {
-  return syscall(kVrangeNumber, start, value, static_cast<int>(what), 0ul, 0ul, 0ul);
+  // Words of the registers: an argument of 64 bits would take two of them where they have 32.
+  return syscall(kVrangeNumber, static_cast<unsigned long>(start), static_cast<unsigned long>(value),
+                 static_cast<unsigned long>(what), 0ul, 0ul, 0ul);
 }
 inline long vrange_purge(uint64_t pages = 0) { return order(Order::kPurge, 0, pages); }
 inline long vrange_calls() { return order(Order::kCalls, 0, 0); }
