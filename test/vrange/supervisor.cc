@@ -196,6 +196,8 @@ int supervise(const Supervision& how, int listener, pid_t child, int deaths) {
   std::vector<char> room(sizes.seccomp_notif + sizeof(seccomp_notif));
   seccomp_notif* asked = reinterpret_cast<seccomp_notif*>(room.data());
   Supervisor supervisor(how);
+  // Who asks waits anyway: the kernel may wake us on its processor (SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, Linux 6.6).
+  ioctl(listener, _IOW('!', 4, __u64), 1ul);
   pollfd heard[] = {{listener, POLLIN, 0}, {deaths, POLLIN, 0}};
   for (;;) {
     int status = 0;
