@@ -5,6 +5,7 @@
 #include "addon/array_buffer.h"
 #include "addon/cache_table.h"
 #include "addon/environment.h"
+#include "addon/hot_calls.h"
 
 namespace ashmem_compat::addon {
 namespace {
@@ -15,12 +16,6 @@ using Pin = CacheHandle::Pin;
 constexpr double kError = -1;
 constexpr double kNo = 0;
 constexpr double kYes = 1;
-
-CacheTable& table_of(napi_env env, napi_callback_info info) {
-  void* data = nullptr;
-  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
-  return *static_cast<CacheTable*>(data);
-}
 
 napi_value fail(CacheTable& table, const Status& status) {
   table.last = status;
@@ -35,8 +30,6 @@ napi_value answer(CacheTable& table, const Status& status, bool yes) {
 }
 
 const Status kGone = Status::Of(Code::kRegionClosed, "the cache is closed");
-
-uint64_t whole(double v) { return v >= 0 && v <= 9007199254740991.0 ? static_cast<uint64_t>(v) : 0; }
 
 // [3] pin, [4] where the value is, [5] its length, [6] that of the meta behind the key, [7] that of the key behind the value, [8] when it expires in
 // ms of CLOCK_MONOTONIC, or 0, [9] its record, [10] its version.
@@ -63,7 +56,7 @@ FillTicket ticket_in(const CacheTable& table) {
 
 // [3]: whether it counts as a use.
 napi_value get(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   if (!handle) return fail(table, kGone);
   CacheItem item;
@@ -78,7 +71,7 @@ napi_value get(napi_env env, napi_callback_info info) {
 
 // [9] [10] record and version, as they were left there. Then [2] 2 if there is another entry now, or none.
 napi_value get_again(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   if (!handle) return fail(table, kGone);
   CacheItem item;
@@ -97,7 +90,7 @@ napi_value get_again(napi_env env, napi_callback_info info) {
 
 // [3]: the pin.
 napi_value release(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   CacheItem* item = handle ? handle->find(table.mailbox[3], Pin::kHeld) : nullptr;
   if (!item) return nullptr;
@@ -107,7 +100,7 @@ napi_value release(napi_env env, napi_callback_info info) {
 }
 
 napi_value has(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   bool found = false;
   const Status status = handle ? handle->cache->has(table.key_in(), &found) : kGone;
@@ -115,7 +108,7 @@ napi_value has(napi_env env, napi_callback_info info) {
 }
 
 napi_value remove(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   bool removed = false;
   const Status status = handle ? handle->cache->remove(table.key_in(), &removed) : kGone;
@@ -123,7 +116,7 @@ napi_value remove(napi_env env, napi_callback_info info) {
 }
 
 napi_value begin_read(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   if (!handle) return fail(table, kGone);
   CacheItem item;
@@ -136,7 +129,7 @@ napi_value begin_read(napi_env env, napi_callback_info info) {
 
 // [3]: the read.
 napi_value end_read(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   CacheItem* item = handle ? handle->find(table.mailbox[3], Pin::kRead) : nullptr;
   const bool good = item && handle->cache->end_read(*item);
@@ -147,7 +140,7 @@ napi_value end_read(napi_env env, napi_callback_info info) {
 
 // [1]: the record to go on with, before and after.
 napi_value next(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   if (!handle) return fail(table, kGone);
   uint32_t record = static_cast<uint32_t>(whole(table.mailbox[1]));
@@ -247,7 +240,7 @@ napi_value reserve(napi_env env, napi_callback_info info) {
 
 // [3] the pin of reserve(), [2] ttl, [4] Publish.
 napi_value publish(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   CacheItem* found = handle ? handle->find(table.mailbox[3], Pin::kHeld) : nullptr;
   if (!found) return fail(table, kGone);
@@ -258,7 +251,7 @@ napi_value publish(napi_env env, napi_callback_info info) {
 
 // [3] the pin of reserve().
 napi_value abandon(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   CacheItem* item = handle ? handle->find(table.mailbox[3], Pin::kHeld) : nullptr;
   if (!item) return nullptr;
@@ -270,7 +263,7 @@ napi_value abandon(napi_env env, napi_callback_info info) {
 // [4] 1: also if it seems to be there, [6] the token of a fill to take over, or 0. Then [2] 0 it is there, 1 it is the caller's to fill, 2 others
 // are at it; [5] [6] the ticket.
 napi_value begin_fill(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   if (!handle) return fail(table, kGone);
   FillTicket ticket;
@@ -286,7 +279,7 @@ napi_value begin_fill(napi_env env, napi_callback_info info) {
 
 // [5] [6] the ticket.
 napi_value end_fill(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   if (handle) handle->cache->end_fill(ticket_in(table));
   return nullptr;
@@ -294,7 +287,7 @@ napi_value end_fill(napi_env env, napi_callback_info info) {
 
 // [3] a number for the wait, [5] [6] the ticket. onFillOver is called with the number and 0: it is over, 1: its filler is dead, 2: it is stuck.
 napi_value wait(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   if (!handle) return fail(table, kGone);
   return answer(table, handle->waits->add(whole(table.mailbox[3]), ticket_in(table)), true);
@@ -302,27 +295,27 @@ napi_value wait(napi_env env, napi_callback_info info) {
 
 // [4]: 1 for the first wait of a call.
 napi_value count_wait(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   if (handle) handle->cache->count_wait();
   return nullptr;
 }
 
 napi_value unwait(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   if (handle) handle->waits->remove(whole(table.mailbox[3]));
   return nullptr;
 }
 
 napi_value clear(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   return answer(table, handle ? handle->cache->clear() : kGone, true);
 }
 
 napi_value purge_stale(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   bool any = false;
   const Status status = handle ? handle->cache->purge_stale(&any) : kGone;
@@ -331,7 +324,7 @@ napi_value purge_stale(napi_env env, napi_callback_info info) {
 
 // Then [3] bytes.
 napi_value purge(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   const Status status = handle ? handle->cache->pool().usable() : kGone;
   table.mailbox[3] = status.ok() ? static_cast<double>(handle->cache->purge()) : 0;
@@ -340,7 +333,7 @@ napi_value purge(napi_env env, napi_callback_info info) {
 
 // Then [3] entries.
 napi_value count(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   if (!handle) return fail(table, kGone);
   table.mailbox[3] = handle->cache->count();
@@ -349,7 +342,7 @@ napi_value count(napi_env env, napi_callback_info info) {
 
 // [4] offset, [5] length: an ArrayBuffer, or undefined.
 napi_value window(napi_env env, napi_callback_info info) {
-  CacheTable& table = table_of(env, info);
+  CacheTable& table = table_of<CacheTable>(env, info);
   CacheHandle* handle = table.handle();
   if (!handle) return nullptr;
   return array_buffer_over(env, handle->cache->pool().memory().region()->mapping(), whole(table.mailbox[4]),
@@ -357,7 +350,7 @@ napi_value window(napi_env env, napi_callback_info info) {
 }
 
 napi_value close(napi_env env, napi_callback_info info) {
-  CacheHandle* handle = table_of(env, info).handle();
+  CacheHandle* handle = table_of<CacheTable>(env, info).handle();
   if (handle) handle->close();
   return nullptr;
 }

@@ -3,23 +3,11 @@
 
 #include "addon/array_buffer.h"
 #include "addon/environment.h"
+#include "addon/hot_calls.h"
 #include "addon/region_table.h"
 
 namespace ashmem_compat::addon {
 namespace {
-
-RegionTable& table_of(napi_env env, napi_callback_info info) {
-  void* data = nullptr;
-  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
-  return *static_cast<RegionTable*>(data);
-}
-
-napi_value failed(napi_env env, RegionTable& table, const Status& status) {
-  table.last = status;
-  napi_value code = nullptr;
-  napi_create_double(env, static_cast<int>(status.code), &code);
-  return code;
-}
 
 RegionHandle* open_handle(RegionTable& table) {
   RegionHandle* handle = table.handle(table.mailbox[0]);
@@ -30,19 +18,19 @@ const Status kGone = Status::Of(Code::kRegionClosed, "the region is closed");
 
 // Makes the mapping, if there is none.
 napi_value watch_holes(napi_env env, napi_callback_info info) {
-  RegionTable& table = table_of(env, info);
+  RegionTable& table = table_of<RegionTable>(env, info);
   RegionHandle* handle = open_handle(table);
-  if (!handle) return failed(env, table, kGone);
+  if (!handle) return outcome(env, table, kGone);
   if (handle->holes) return nullptr;
   Result<std::unique_ptr<HoleView>> made = HoleView::open(*handle->region);
-  if (!made.ok()) return failed(env, table, made.status());
+  if (!made.ok()) return outcome(env, table, made.status());
   handle->holes = std::move(made.value());
   return nullptr;
 }
 
 // mailbox: region, offset, length. An ArrayBuffer over those bytes of the mapping, or undefined.
 napi_value holes_buffer(napi_env env, napi_callback_info info) {
-  RegionTable& table = table_of(env, info);
+  RegionTable& table = table_of<RegionTable>(env, info);
   RegionHandle* handle = open_handle(table);
   if (!handle || !handle->holes) return nullptr;
   return array_buffer_over(env, handle->holes->mapping(), table.offset(), table.length(), table.uncharges);
@@ -50,9 +38,9 @@ napi_value holes_buffer(napi_env env, napi_callback_info info) {
 
 // mailbox[3]: touches of holes in the mapping; 1 or 0 in [1]: whether the kernel answers touches of what it has discarded with SIGBUS.
 napi_value touches(napi_env env, napi_callback_info info) {
-  RegionTable& table = table_of(env, info);
+  RegionTable& table = table_of<RegionTable>(env, info);
   RegionHandle* handle = open_handle(table);
-  if (!handle) return failed(env, table, kGone);
+  if (!handle) return outcome(env, table, kGone);
   table.mailbox[3] = handle->holes ? static_cast<double>(handle->holes->touches()) : 0;
   table.mailbox[1] = handle->region->touches_fault() ? 1 : 0;
   return nullptr;
@@ -60,28 +48,28 @@ napi_value touches(napi_env env, napi_callback_info info) {
 
 // mailbox[3]: the number of the read, for endOptimistic().
 napi_value begin_optimistic(napi_env env, napi_callback_info info) {
-  RegionTable& table = table_of(env, info);
+  RegionTable& table = table_of<RegionTable>(env, info);
   Region* region = table.region();
-  if (!region) return failed(env, table, kGone);
+  if (!region) return outcome(env, table, kGone);
   if (table.reads == table.tickets.size()) table.tickets.emplace_back();
   const Status status = region->begin_optimistic(table.offset(), table.length(), &table.tickets[table.reads]);
-  if (!status.ok()) return failed(env, table, status);
+  if (!status.ok()) return outcome(env, table, status);
   table.mailbox[3] = static_cast<double>(table.reads++);
   return nullptr;
 }
 
 // mailbox[3]: the number of the read. lostRanges() has what it lost.
 napi_value end_optimistic(napi_env env, napi_callback_info info) {
-  RegionTable& table = table_of(env, info);
+  RegionTable& table = table_of<RegionTable>(env, info);
   Region* region = table.region();
   table.lost.clear();
   const size_t read = static_cast<size_t>(table.mailbox[3]);
-  if (read >= table.reads) return failed(env, table, kGone);
+  if (read >= table.reads) return outcome(env, table, kGone);
   table.reads = read;
-  if (!region) return failed(env, table, kGone);
+  if (!region) return outcome(env, table, kGone);
   const Status status =
       region->end_optimistic(table.offset(), table.length(), table.tickets[read], &table.lost);
-  return status.ok() ? nullptr : failed(env, table, status);
+  return status.ok() ? nullptr : outcome(env, table, status);
 }
 
 void add(Napi::Env env, Napi::Object exports, const char* name, napi_callback call, RegionTable* table) {

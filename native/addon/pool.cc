@@ -2,6 +2,7 @@
 
 #include "addon/array_buffer.h"
 #include "addon/environment.h"
+#include "addon/hot_calls.h"
 #include "addon/own_fd.h"
 #include "addon/pool_table.h"
 #include "addon/region_table.h"
@@ -12,27 +13,6 @@ namespace {
 
 const Status kGone = Status::Of(Code::kRegionClosed, "the pool is closed");
 const Status kFreed = Status::Of(Code::kBlockFreed, "the block has been freed");
-
-PoolTable& table_of(napi_env env, napi_callback_info info) {
-  void* data = nullptr;
-  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
-  return *static_cast<PoolTable*>(data);
-}
-
-napi_value number(napi_env env, double value) {
-  napi_value result = nullptr;
-  napi_create_double(env, value, &result);
-  return result;
-}
-
-// undefined, or the number of the code, and lib/ asks takePoolError() for the rest.
-napi_value outcome(napi_env env, PoolTable& table, const Status& status) {
-  if (status.ok()) return nullptr;
-  table.last = status;
-  return number(env, static_cast<int>(status.code));
-}
-
-uint64_t integer(double v) { return v >= 0 && v <= 9007199254740991.0 ? static_cast<uint64_t>(v) : 0; }
 
 // The block that the mailbox names, or why there is none.
 Status block_of(PoolTable& table, PoolHandle** pool, PoolBlock** block) {
@@ -46,20 +26,20 @@ Status block_of(PoolTable& table, PoolHandle** pool, PoolBlock** block) {
 
 // mailbox: pool, size, priority. mailbox[1]: the block's number.
 napi_value alloc(napi_env env, napi_callback_info info) {
-  PoolTable& table = table_of(env, info);
+  PoolTable& table = table_of<PoolTable>(env, info);
   PoolHandle* pool = table.handle();
   size_t index = 0;
-  const Status status =
-      pool ? pool->alloc(integer(table.mailbox[1]),
-                         priority_of(static_cast<uint32_t>(integer(table.mailbox[2]))), &index)
-           : kGone;
+  const Status status = pool
+                            ? pool->alloc(whole(table.mailbox[1]),
+                                          priority_of(static_cast<uint32_t>(whole(table.mailbox[2]))), &index)
+                            : kGone;
   table.mailbox[1] = static_cast<double>(index);
   return outcome(env, table, status);
 }
 
 // mailbox: pool, handle. mailbox[1]: the block's number; [2]: its size; [3]: its priority.
 napi_value find(napi_env env, napi_callback_info info) {
-  PoolTable& table = table_of(env, info);
+  PoolTable& table = table_of<PoolTable>(env, info);
   PoolHandle* pool = table.handle();
   size_t index = 0;
   const Status status = pool ? pool->find(table.mailbox[1], &index) : kGone;
@@ -75,7 +55,7 @@ napi_value find(napi_env env, napi_callback_info info) {
 
 // undefined: kept; 0: purged; else a code.
 napi_value pin(napi_env env, napi_callback_info info) {
-  PoolTable& table = table_of(env, info);
+  PoolTable& table = table_of<PoolTable>(env, info);
   PoolHandle* pool = nullptr;
   PoolBlock* block = nullptr;
   Status status = block_of(table, &pool, &block);
@@ -85,7 +65,7 @@ napi_value pin(napi_env env, napi_callback_info info) {
 }
 
 napi_value unpin(napi_env env, napi_callback_info info) {
-  PoolTable& table = table_of(env, info);
+  PoolTable& table = table_of<PoolTable>(env, info);
   PoolHandle* pool = nullptr;
   PoolBlock* block = nullptr;
   Status status = block_of(table, &pool, &block);
@@ -95,7 +75,7 @@ napi_value unpin(napi_env env, napi_callback_info info) {
 
 // mailbox[2]: how often the object has pinned it.
 napi_value pins(napi_env env, napi_callback_info info) {
-  PoolTable& table = table_of(env, info);
+  PoolTable& table = table_of<PoolTable>(env, info);
   PoolHandle* pool = nullptr;
   PoolBlock* block = nullptr;
   const Status status = block_of(table, &pool, &block);
@@ -104,14 +84,14 @@ napi_value pins(napi_env env, napi_callback_info info) {
 }
 
 napi_value free_block(napi_env env, napi_callback_info info) {
-  PoolTable& table = table_of(env, info);
+  PoolTable& table = table_of<PoolTable>(env, info);
   PoolHandle* pool = table.handle();
   return outcome(env, table, pool ? pool->free(table.mailbox[1]) : kGone);
 }
 
 // mailbox[2]: the handle.
 napi_value share(napi_env env, napi_callback_info info) {
-  PoolTable& table = table_of(env, info);
+  PoolTable& table = table_of<PoolTable>(env, info);
   PoolHandle* pool = nullptr;
   PoolBlock* block = nullptr;
   Status status = block_of(table, &pool, &block);
@@ -120,7 +100,7 @@ napi_value share(napi_env env, napi_callback_info info) {
 }
 
 napi_value forget(napi_env env, napi_callback_info info) {
-  PoolTable& table = table_of(env, info);
+  PoolTable& table = table_of<PoolTable>(env, info);
   if (PoolHandle* pool = table.handle()) pool->forget(table.mailbox[1]);
   return nullptr;
 }
@@ -128,7 +108,7 @@ napi_value forget(napi_env env, napi_callback_info info) {
 // A read that holds nothing. mailbox[2], [3]: the ticket, 0 and -1 if the bytes are not there; they come back with the end, whose answer is in
 // mailbox[2]: 1 if the bytes were there throughout. The generations' sum is a u64, and goes as two halves.
 napi_value begin_read(napi_env env, napi_callback_info info) {
-  PoolTable& table = table_of(env, info);
+  PoolTable& table = table_of<PoolTable>(env, info);
   PoolHandle* pool = nullptr;
   PoolBlock* block = nullptr;
   Status status = block_of(table, &pool, &block);
@@ -140,21 +120,21 @@ napi_value begin_read(napi_env env, napi_callback_info info) {
 }
 
 napi_value end_read(napi_env env, napi_callback_info info) {
-  PoolTable& table = table_of(env, info);
+  PoolTable& table = table_of<PoolTable>(env, info);
   PoolHandle* pool = nullptr;
   PoolBlock* block = nullptr;
   ReadTicket ticket;
   ticket.valid = table.mailbox[3] >= 0;
-  ticket.generations = integer(table.mailbox[2]) << 32 | integer(table.mailbox[3]);
+  ticket.generations = whole(table.mailbox[2]) << 32 | whole(table.mailbox[3]);
   block_of(table, &pool, &block);
-  const bool whole = block && pool->pool().end_read(block->block, ticket);
-  table.mailbox[2] = whole ? 1 : 0;
+  const bool unspoilt = block && pool->pool().end_read(block->block, ticket);
+  table.mailbox[2] = unspoilt ? 1 : 0;
   return nullptr;
 }
 
 // An ArrayBuffer over the block's bytes, or undefined.
 napi_value block_buffer(napi_env env, napi_callback_info info) {
-  PoolTable& table = table_of(env, info);
+  PoolTable& table = table_of<PoolTable>(env, info);
   PoolHandle* pool = nullptr;
   PoolBlock* block = nullptr;
   block_of(table, &pool, &block);
@@ -167,7 +147,7 @@ napi_value block_buffer(napi_env env, napi_callback_info info) {
 
 // mailbox: pool. mailbox[1]: bytes discarded.
 napi_value purge(napi_env env, napi_callback_info info) {
-  PoolTable& table = table_of(env, info);
+  PoolTable& table = table_of<PoolTable>(env, info);
   PoolHandle* pool = table.handle();
   const Status status = pool ? pool->pool().usable() : kGone;
   if (pool && status.ok()) table.mailbox[1] = static_cast<double>(pool->pool().purge());
@@ -175,13 +155,13 @@ napi_value purge(napi_env env, napi_callback_info info) {
 }
 
 napi_value close_pool(napi_env env, napi_callback_info info) {
-  PoolTable& table = table_of(env, info);
+  PoolTable& table = table_of<PoolTable>(env, info);
   if (PoolHandle* pool = table.handle()) pool->close(true);
   return nullptr;
 }
 
 napi_value pool_fd(napi_env env, napi_callback_info info) {
-  PoolHandle* pool = table_of(env, info).handle();
+  PoolHandle* pool = table_of<PoolTable>(env, info).handle();
   return number(env, pool && pool->pool().usable(false).ok() ? pool->pool().memory().fd() : -1);
 }
 

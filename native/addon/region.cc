@@ -2,6 +2,7 @@
 
 #include "addon/array_buffer.h"
 #include "addon/environment.h"
+#include "addon/hot_calls.h"
 #include "addon/own_fd.h"
 #include "addon/purge_news.h"
 #include "addon/region_table.h"
@@ -10,25 +11,6 @@
 
 namespace ashmem_compat::addon {
 namespace {
-
-RegionTable& table_of(napi_env env, napi_callback_info info) {
-  void* data = nullptr;
-  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
-  return *static_cast<RegionTable*>(data);
-}
-
-napi_value number(napi_env env, double value) {
-  napi_value result = nullptr;
-  napi_create_double(env, value, &result);
-  return result;
-}
-
-// The hot calls throw nothing: they give undefined, or the number of the code, and lib/ asks takeError() for the rest.
-napi_value outcome(napi_env env, RegionTable& table, const Status& status) {
-  if (status.ok()) return nullptr;
-  table.last = status;
-  return number(env, static_cast<int>(status.code));
-}
 
 const Status kGone = Status::Of(Code::kRegionClosed, "the region is closed");
 
@@ -42,16 +24,18 @@ napi_value pin_into(napi_env env, RegionTable& table, std::vector<ByteRange>* lo
 }
 
 // undefined: kept; 0: purged; else a code.
-napi_value pin(napi_env env, napi_callback_info info) { return pin_into(env, table_of(env, info), nullptr); }
+napi_value pin(napi_env env, napi_callback_info info) {
+  return pin_into(env, table_of<RegionTable>(env, info), nullptr);
+}
 
 napi_value pin_lost(napi_env env, napi_callback_info info) {
-  RegionTable& table = table_of(env, info);
+  RegionTable& table = table_of<RegionTable>(env, info);
   table.lost.clear();
   return pin_into(env, table, &table.lost);
 }
 
 napi_value unpin(napi_env env, napi_callback_info info) {
-  RegionTable& table = table_of(env, info);
+  RegionTable& table = table_of<RegionTable>(env, info);
   Region* region = table.region();
   return outcome(env, table, region ? region->unpin(table.offset(), table.length()) : kGone);
 }
@@ -61,7 +45,7 @@ napi_value nothing(napi_env, napi_callback_info) { return nullptr; }
 
 // mailbox[3]: 1 if pinned.
 napi_value pinned(napi_env env, napi_callback_info info) {
-  RegionTable& table = table_of(env, info);
+  RegionTable& table = table_of<RegionTable>(env, info);
   Region* region = table.region();
   bool answer = false;
   const Status status = region ? region->pinned(table.offset(), table.length(), &answer) : kGone;
@@ -71,7 +55,7 @@ napi_value pinned(napi_env env, napi_callback_info info) {
 
 // mailbox[3]: bytes discarded.
 napi_value purge(napi_env env, napi_callback_info info) {
-  RegionTable& table = table_of(env, info);
+  RegionTable& table = table_of<RegionTable>(env, info);
   Region* region = table.region();
   uint64_t bytes = 0;
   const Status status = region ? region->purge(table.offset(), table.length(), &bytes) : kGone;
@@ -81,7 +65,7 @@ napi_value purge(napi_env env, napi_callback_info info) {
 
 // mailbox[3]: 1 if the ticket is valid; the ticket's generations come and go as two halves in mailbox[1], [2] of end_read.
 napi_value begin_read(napi_env env, napi_callback_info info) {
-  RegionTable& table = table_of(env, info);
+  RegionTable& table = table_of<RegionTable>(env, info);
   Region* region = table.region();
   ReadTicket ticket;
   const Status status = region ? region->begin_read(table.offset(), table.length(), &ticket) : kGone;
@@ -107,13 +91,13 @@ napi_value end_read(napi_env env, napi_callback_info info) {
 }
 
 napi_value protect(napi_env env, napi_callback_info info) {
-  RegionTable& table = table_of(env, info);
+  RegionTable& table = table_of<RegionTable>(env, info);
   Region* region = table.region();
   return outcome(env, table, region ? region->protect() : kGone);
 }
 
 napi_value close_region(napi_env env, napi_callback_info info) {
-  RegionTable& table = table_of(env, info);
+  RegionTable& table = table_of<RegionTable>(env, info);
   RegionHandle* handle = table.handle(table.mailbox[0]);
   // ArrayBuffers over the region are not detached: Node's zlib, for one, takes a buffer whose length changes under it for
   // a fatal error. They read zeros from now on.
@@ -125,32 +109,32 @@ napi_value close_region(napi_env env, napi_callback_info info) {
 }
 
 napi_value region_fd(napi_env env, napi_callback_info info) {
-  Region* region = table_of(env, info).region();
+  Region* region = table_of<RegionTable>(env, info).region();
   return number(env, region ? region->fd() : -1);
 }
 
 napi_value region_purgeable(napi_env env, napi_callback_info info) {
-  Region* region = table_of(env, info).region();
+  Region* region = table_of<RegionTable>(env, info).region();
   napi_value result = nullptr;
   napi_get_boolean(env, region && !region->closed() && region->purgeable(), &result);
   return result;
 }
 
 napi_value priority(napi_env env, napi_callback_info info) {
-  Region* region = table_of(env, info).region();
+  Region* region = table_of<RegionTable>(env, info).region();
   return number(env, static_cast<double>(region ? region->priority() : Priority::kNormal));
 }
 
 // mailbox[1]: the priority, as the core counts.
 napi_value set_priority(napi_env env, napi_callback_info info) {
-  RegionTable& table = table_of(env, info);
+  RegionTable& table = table_of<RegionTable>(env, info);
   Region* region = table.region();
   const auto wanted = static_cast<Priority>(table.offset());
   return outcome(env, table, region ? region->set_priority(wanted) : kGone);
 }
 
 napi_value unwatch_purges(napi_env env, napi_callback_info info) {
-  RegionTable& table = table_of(env, info);
+  RegionTable& table = table_of<RegionTable>(env, info);
   RegionHandle* handle = table.handle(table.mailbox[0]);
   if (handle) handle->watch.reset();
   return nullptr;
@@ -210,7 +194,7 @@ Napi::Value stats(const Napi::CallbackInfo& info) {
 
 // mailbox: region, offset, length of the window. An ArrayBuffer over those bytes, or undefined where the engine refuses.
 napi_value array_buffer(napi_env env, napi_callback_info info) {
-  RegionTable& table = table_of(env, info);
+  RegionTable& table = table_of<RegionTable>(env, info);
   RegionHandle* handle = table.handle(table.mailbox[0]);
   if (!handle || !handle->region || handle->region->closed()) return nullptr;
   return array_buffer_over(env, handle->region->mapping(), table.offset(), table.length(), table.uncharges);
