@@ -18,9 +18,10 @@ describeContract(
         console.log(`        ${JSON.stringify(result)}`);
         expect(result.violations).to.equal(0);
         expect(result.leakedFds + result.leakedPins + result.leakedBytes).to.equal(0);
-        expect(result.deaths).to.be.greaterThan(50);
-        expect(result.told).to.be.greaterThan(1000);
-        expect(result.checked).to.be.greaterThan(1000);
+        // That something happened at all: how much depends on the machine.
+        expect(result.deaths).to.be.greaterThan(20);
+        expect(result.told).to.be.greaterThan(100);
+        expect(result.checked).to.be.greaterThan(100);
       });
     }
   },
