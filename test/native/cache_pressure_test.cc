@@ -25,6 +25,18 @@ struct BusyThread final : pressure::Listener {
   }
 };
 
+// As get(), without a copy: memory of our own would take the place of what is looked for.
+bool holds(Cache& cache, const std::string& key, const std::string& value) {
+  CacheItem item;
+  bool found = false;
+  CHECK_EQ(cache.get(key_of(key), true, &item, &found).code, Code::kOk);
+  if (!found) return false;
+  const bool same =
+      item.value_length == value.size() && memcmp(item.value(), value.data(), value.size()) == 0;
+  cache.release(item);
+  return same;
+}
+
 }  // namespace
 
 // By age alone the ones that were used long ago would go first: those that are used again and again, of which a scan knows nothing.
@@ -42,7 +54,7 @@ TEST(a_cache_gives_up_by_its_policy_what_memory_is_short_of) {
     const std::string value(kValue, 'v');
     for (int i = 0; i < kHot; ++i) CHECK_EQ(set(*cache, "hot " + std::to_string(i), value), Code::kOk);
     for (int use = 0; use < 3; ++use) {
-      for (int i = 0; i < kHot; ++i) CHECK_EQ(get(*cache, "hot " + std::to_string(i)), value);
+      for (int i = 0; i < kHot; ++i) CHECK(holds(*cache, "hot " + std::to_string(i), value));
     }
     // More than there is memory for, of what is used once.
     constexpr int kScanned = static_cast<int>(2 * kLimit / kValue);
@@ -50,7 +62,7 @@ TEST(a_cache_gives_up_by_its_policy_what_memory_is_short_of) {
     // There was room for all, so what was given up was given up for memory.
     CHECK(stats(*cache).counters.evicted > kScanned / 4);
     int kept = 0;
-    for (int i = 0; i < kHot; ++i) kept += get(*cache, "hot " + std::to_string(i)) == value ? 1 : 0;
+    for (int i = 0; i < kHot; ++i) kept += holds(*cache, "hot " + std::to_string(i), value) ? 1 : 0;
     CHECK(kept > kHot / 2);
   });
   CHECK_EQ(child->reap(), 0);

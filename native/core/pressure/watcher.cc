@@ -35,8 +35,8 @@ constexpr uint64_t kNothingLeftMs =
 constexpr uint64_t kStallReclaimMs = 100;
 constexpr uint64_t kSignalHoldsMs = 1000;  // how long a shrink signal keeps the level up
 constexpr uint64_t kFreshLookMs = 200;
-constexpr uint64_t kFillingUnseen = kMiB;  // bytes
-constexpr int kRunsInVain = 40;            // of up to 50 ms
+constexpr uint64_t kCreditAtLeast = kMiB, kCreditAtMost = uint64_t{1} << 40;
+constexpr int kRunsInVain = 40;  // of up to 50 ms
 
 uint64_t mark_in_bytes(double asked, uint64_t by_default, uint64_t limit) {
   if (!(asked > 0)) return by_default;
@@ -51,9 +51,6 @@ Marks marks_for(const ListenOptions& options, const Marks& by_default, uint64_t 
   marks.low = std::max(mark_in_bytes(options.low, by_default.low, limit), marks.medium);
   return marks;
 }
-
-// What the last look has found, for those who fill memory. Before the first, and after a pause, nobody knows what is left.
-enum class Left { kUnseen, kPlenty, kLittle };
 
 // One listener's view of the gauges.
 struct Ear {
@@ -92,7 +89,7 @@ class Watcher {
   std::vector<GaugeReport> look_now();
   WatcherStats stats();
   void before_filling(uint64_t bytes);
-  bool known_little_left() const { return left_.load(std::memory_order_relaxed) == Left::kLittle; }
+  bool known_little_left() const { return little_left_.load(std::memory_order_relaxed); }
 
   void demand(uint64_t bytes) {
     demanded_.fetch_add(bytes, std::memory_order_relaxed);
@@ -116,7 +113,7 @@ class Watcher {
   bool needed();
   void look();
   void serve_demands(uint64_t now);
-  bool little_left();
+  void judge_filling();
   void reclaim(uint64_t now);
   void reclaim_for(Demand& demand, Panel::Entry* entry);
   Marks asked_of(const Panel::Entry& entry);
@@ -125,7 +122,7 @@ class Watcher {
   void tell_of_purges();
   void report();
   void count();
-  void wait_for_look(std::unique_lock<std::mutex>& guard);
+  bool wait_for_look(std::unique_lock<std::mutex>& guard);
 
   static std::atomic<Watcher*> current;
   const uint64_t process_;
@@ -134,8 +131,9 @@ class Watcher {
   std::atomic<bool> started_{false};
   std::atomic<bool> asleep_{false};
   std::atomic<uint64_t> demanded_{0}, signals_{0};
-  std::atomic<Left> left_{Left::kUnseen};
-  std::atomic<uint64_t> filling_{0};  // bytes announced where not plenty was left, since one of them waited
+  std::atomic<bool> little_left_{false};
+  // Bytes that may be filled before the next look. None before the first, and after a pause: nobody knows what is left.
+  std::atomic<int64_t> credit_{0};
 
   // The thread's own.
   Panel panel_;
@@ -229,7 +227,7 @@ void Watcher::loop() {
       look();
       panel_.wait(control_.get(), now_ms() < alert_until_ms_ ? kAfterPurgeMs : panel_.patience());
     } else {
-      left_.store(Left::kUnseen, std::memory_order_relaxed);
+      credit_.store(0, std::memory_order_relaxed);
       pollfd only{control_.get(), POLLIN, 0};
       poll(&only, 1, -1);
       asleep_.store(false);
@@ -263,7 +261,7 @@ void Watcher::look() {
   if (panel_.edition() != edition) reclaimer_.forget_gauges();
   serve_demands(now);
   if (outstanding_ != 0) alert_until_ms_ = now_ms() + kAlertMs;
-  left_.store(little_left() ? Left::kLittle : Left::kPlenty, std::memory_order_relaxed);
+  judge_filling();
   reclaim(now);
   const std::lock_guard<std::mutex> guard(mutex_);
   tell(now);
@@ -325,17 +323,22 @@ void Watcher::serve_demands(uint64_t now) {
   (over ? totals_.unmet : outstanding_) += signal_remaining_;
 }
 
-// The reclaimer purges, or would soon. It stays so up to the low mark: the reclaimer stops below it, and who then fills at full speed again until it
-// is called has what it takes decide what goes, not the policy of a cache.
-bool Watcher::little_left() {
-  bool any = false;
+// Whether little is left: the reclaimer purges, or would soon. It stays so up to the low mark: the reclaimer stops below it, and who then fills at full
+// speed again until it is called has what it takes decide what goes, not the policy of a cache. And how much may be filled unseen: half of the way
+// there, so that no speed, and no thread that waits for a processor, takes anybody past it.
+void Watcher::judge_filling() {
+  bool little = false;
+  uint64_t credit = kCreditAtMost;
   for (Panel::Entry& entry : panel_.entries()) {
+    if (entry.reading.limit == 0) continue;
     const uint64_t soon = entry.marks.medium + entry.marks.medium / 4 + entry.falling * kAheadMs;
-    const uint64_t above = entry.little_left ? std::max(entry.marks.low, soon) : soon;
-    entry.little_left = entry.reading.limit != 0 && entry.reading.available < above;
-    any = any || entry.little_left;
+    const uint64_t mark = entry.little_left ? std::max(entry.marks.low, soon) : soon;
+    entry.little_left = entry.reading.available < mark;
+    little = little || entry.little_left;
+    credit = std::min(credit, entry.little_left ? 0 : (entry.reading.available - mark) / 2);
   }
-  return any;
+  little_left_.store(little, std::memory_order_relaxed);
+  credit_.store(static_cast<int64_t>(std::max(credit, kCreditAtLeast)), std::memory_order_relaxed);
 }
 
 void Watcher::reclaim(uint64_t now) {
@@ -494,18 +497,17 @@ void Watcher::remove(uint64_t purge_ear) {
 }
 
 // Until a look is done that began after this call; or for some time, as the thread may be busy purging.
-void Watcher::wait_for_look(std::unique_lock<std::mutex>& guard) {
+bool Watcher::wait_for_look(std::unique_lock<std::mutex>& guard) {
   const uint64_t mine = ++looks_begun_;
   kick();
-  looked_.wait_for(guard, kFreshLookMs, [&] { return looks_done_ >= mine; });
+  return looked_.wait_for(guard, kFreshLookMs, [&] { return looks_done_ >= mine; });
 }
 
 void Watcher::before_filling(uint64_t bytes) {
-  if (left_.load(std::memory_order_relaxed) == Left::kPlenty) return;
-  if (filling_.fetch_add(bytes, std::memory_order_relaxed) + bytes < kFillingUnseen) return;
-  filling_.store(0, std::memory_order_relaxed);
+  const auto announced = static_cast<int64_t>(std::min(bytes, kCreditAtMost));
+  if (credit_.fetch_sub(announced, std::memory_order_relaxed) >= announced) return;
   std::unique_lock<std::mutex> guard(mutex_);
-  wait_for_look(guard);
+  if (!wait_for_look(guard)) credit_.store(static_cast<int64_t>(kCreditAtLeast), std::memory_order_relaxed);
 }
 
 Verdict Watcher::present(Listener* listener) {

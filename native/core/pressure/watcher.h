@@ -58,8 +58,9 @@ void begin_reclaiming();
 // A demand from outside: a shrink signal. bytes 0: level only. Async-signal-safe; does nothing before begin_reclaiming() or listen().
 void demand(uint64_t bytes);
 
-// Called by whoever is about to fill so many bytes of memory that others may take back: while little is left, or the thread has not looked yet, it
-// waits for a look for each MiB or so, up to kFreshLookMs, so that nobody outruns the reclaimer. Free where there is plenty, and where nothing reclaims.
+// Called by whoever is about to fill so many bytes of memory that others may take back: it waits for a look of the thread, up to kFreshLookMs, when half
+// of what a look has found to be left is filled, and for each MiB while that is little, so that nobody outruns the reclaimer. An atomic subtraction
+// where there is plenty; nothing where nothing reclaims.
 void before_filling(uint64_t bytes);
 // Whether a look a moment ago has found little left: who can give something up by itself, and knows better what, does so before it fills.
 bool little_left();
