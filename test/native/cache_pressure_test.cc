@@ -14,13 +14,14 @@ constexpr uint64_t kLimit = 96 * kMiB;
 constexpr uint64_t kCapacity = 512 * kMiB;
 constexpr uint64_t kValue = 64 * 1024;
 
-// Keeps the watcher's thread from its work for some time, at moments when little is left. At full speed all that is left is filled meanwhile.
+// Keeps the watcher's thread from its work for some time, at looks that find little left or at others. At full speed all that is left is filled meanwhile.
 struct BusyThread final : pressure::Listener {
-  static constexpr int kNaps = 8;
-  int naps = 0;
+  BusyThread(bool while_little_left, int most) : while_little_left(while_little_left), left(most) {}
+  const bool while_little_left;
+  int left;
   void on_pressure(const pressure::Verdict&, bool) override {
-    if (!pressure::little_left() || naps == kNaps) return;
-    ++naps;
+    if (pressure::little_left() != while_little_left || left == 0) return;
+    --left;
     nap_ms(200);
   }
 };
@@ -71,7 +72,7 @@ TEST(a_cache_gives_up_by_its_policy_what_memory_is_short_of) {
 
 // Blocks that are written, let go, and never freed: all that keeps the filler alive is the reclaimer, which it must not outrun, however long that is at
 // work. So the thread is kept busy, where a neighbour or the machine would.
-TEST(who_fills_a_pool_waits_for_the_reclaimer) {
+void fill_a_pool_beside(BusyThread busy, const pressure::ListenOptions& heard) {
   const auto group = LimitedCgroup::make(kLimit);
   if (!group) SKIP(kNoLimitedCgroup);
   const auto child = group->run([&] {
@@ -82,8 +83,7 @@ TEST(who_fills_a_pool_waits_for_the_reclaimer) {
     Result<std::unique_ptr<Pool>> made = Pool::create(options);
     REQUIRE(made.ok());
     Pool& pool = *made.value();
-    BusyThread busy;
-    REQUIRE(pressure::listen({}, &busy).ok());
+    REQUIRE(pressure::listen(heard, &busy).ok());
     for (uint64_t filled = 0; filled < 2 * kLimit; filled += kValue) {
       Block block;
       REQUIRE(pool.alloc(kValue, Priority::kNormal, &block).ok());
@@ -91,9 +91,17 @@ TEST(who_fills_a_pool_waits_for_the_reclaimer) {
       pool.drop(block);
     }
     pressure::stop(&busy);
-    CHECK_EQ(busy.naps, BusyThread::kNaps);
+    CHECK_EQ(busy.left, 0);
     CHECK(pressure::watcher_stats().reclaimed > kLimit / 2);
   });
   CHECK_EQ(child->reap(), 0);
   CHECK_EQ(group->oom_kills(), uint64_t{0});
+}
+
+TEST(who_fills_a_pool_waits_for_the_reclaimer) { fill_a_pool_beside({true, 8}, {}); }
+
+TEST(nobody_fills_all_that_is_left_between_two_looks) {
+  pressure::ListenOptions early;
+  early.low = kLimit * 2 / 3;
+  fill_a_pool_beside({false, 1}, early);
 }
