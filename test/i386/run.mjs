@@ -41,6 +41,6 @@ orExplain(() => {
     return;
   }
   console.log('in the virtual machine: this kernel runs no 32-bit programs');
-  const machine = [join(root, 'test/vm/run.mjs'), '--timeout', '540', '--env', 'CTEST_PARALLEL_LEVEL=2'];
+  const machine = [join(root, 'test/vm/run.mjs'), '--timeout', '540'];
   process.exitCode = run(process.execPath, ...machine, '--', ...ctest, '-E', tooSlowThere);
 });

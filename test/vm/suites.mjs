@@ -4,8 +4,8 @@
 // its whole name.
 
 const mocha = ['node_modules/.bin/mocha', '--timeout', '300000', '--invert', '--grep'];
-// Two at a time: they wait for each other's processes more than they compute.
-const ctest = ['ctest', '--test-dir', 'build/core', '--output-on-failure', '--no-tests=error', '-j', '2'];
+// One at a time: a kernel that discards does so in all programs.
+const ctest = ['ctest', '--test-dir', 'build/core', '--output-on-failure', '--no-tests=error'];
 // What no kernel makes a difference to: the cache, what is around it, and touches by the hundred thousand.
 const onTheHost =
   'cache|getOrFill|an entry|Keyv|redis-behind|prometheus|VolatilePool between| touches of what is gone';
