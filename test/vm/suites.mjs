@@ -76,7 +76,7 @@ export const suites = [
     name: 'mocha',
     command: [
       ...mocha,
-      `image-cache|FdChannel|FdServer|regions over a channel|^examples|the command line|hears of memory pressure|a shrink signal|${onTheHost}|${elsewhere}`,
+      `image-cache|FdChannel|FdServer|regions over a channel|^examples|^doctor|the command line|hears of memory pressure|a shrink signal|${onTheHost}|${elsewhere}`,
     ],
     users: [0],
     env,
@@ -85,7 +85,7 @@ export const suites = [
       'the cache, and touches by the hundred thousand: they are the same on every kernel; what takes longest on memfd and anonymous: no ashmem is in it; ' +
       'image-cache, the command line, processes that hear of pressure and of signals: decoding photographs, and starting Node over ' +
       'and over, take minutes of emulated arithmetic; ' +
-      'channels between processes and examples: uid 1000 runs them',
+      'channels between processes, examples and doctor: uid 1000 runs them',
   },
   {
     name: 'mocha',
