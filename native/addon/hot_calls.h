@@ -30,7 +30,7 @@ napi_value outcome(napi_env env, Table& table, const Status& status) {
   return number(env, static_cast<int>(status.code));
 }
 
-// Of a number in the mailbox; 0 for what is no whole number of bytes, which no call takes.
+// Of a number in the mailbox; 0 for what is negative, too large, or no number.
 inline uint64_t whole(double v) { return v >= 0 && v <= 9007199254740991.0 ? static_cast<uint64_t>(v) : 0; }
 
 }  // namespace ashmem_compat::addon

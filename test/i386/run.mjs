@@ -1,15 +1,14 @@
 // The core and its tests as 32-bit programs, with Debian's compiler and its 32-bit libraries: npm run test:32
-// Where this kernel runs no 32-bit programs, in the virtual machine, whose kernel does.
+// Where this kernel runs no 32-bit programs, or with -- --vm, in the virtual machine, whose kernel does.
 
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { BuildError, orExplain, root } from '../../scripts/addon.mjs';
+import { coreElsewhere } from '../vm/suites.mjs';
 
 const build = join(root, 'build/32');
-// Minutes of emulation: tables that are the same on every kernel, and a vrange that a supervisor plays.
-const tooSlowThere = '_vrange$|^vrange_test$|^(pool|cache)_(crash|chaos|hostile|flight)_test$|fragmentation';
 
 function run(command, ...args) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
@@ -40,7 +39,7 @@ orExplain(() => {
     process.exitCode = run(...ctest);
     return;
   }
-  console.log('in the virtual machine: this kernel runs no 32-bit programs');
+  console.log('in the virtual machine, whose kernel runs 32-bit programs');
   const machine = [join(root, 'test/vm/run.mjs'), '--timeout', '540'];
-  process.exitCode = run(process.execPath, ...machine, '--', ...ctest, '-E', tooSlowThere);
+  process.exitCode = run(process.execPath, ...machine, '--', ...ctest, '-E', coreElsewhere);
 });

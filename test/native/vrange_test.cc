@@ -221,7 +221,7 @@ TEST(a_program_can_name_the_call_itself) {
     CHECK_EQ(vrange::enable(name_of(true)).code, Code::kOk);
     CHECK(vrange_backend.probe().available);
     CHECK_EQ(vrange::enable(name_of(true)).code, Code::kOk);
-    CHECK_EQ(vrange::enable(("v11:" + std::to_string(kVrangeNumber + 1)).c_str()).code, Code::kNotSupported);
+    CHECK_EQ(vrange::enable("v11:" + std::to_string(kVrangeNumber + 1)).code, Code::kNotSupported);
     CHECK(vrange_backend.probe().available);
   });
 }
